@@ -1,0 +1,292 @@
+"""One typed settings model, read from one YAML file and the environment.
+
+The file is found by `--config`, else `VISUALSEARCH_CONFIG`, else `visualsearch.yaml` in the working directory. Relative
+paths in it are relative to the file. `VISUALSEARCH_BASE_URL` overrides `api.base_url`. The API key comes from
+`VISUALSEARCH_API_KEY` alone: it is not part of the model, so that nothing that prints or stores settings can leak it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from visualsearch_pipeline.located_yaml import YamlFileError, load_model
+
+CONFIG_VARIABLE: Final = "VISUALSEARCH_CONFIG"
+BASE_URL_VARIABLE: Final = "VISUALSEARCH_BASE_URL"
+API_KEY_VARIABLE: Final = "VISUALSEARCH_API_KEY"
+DEFAULT_FILE_NAME: Final = "visualsearch.yaml"
+
+LIMITED_OPERATIONS: Final = (
+    "upload",
+    "search",
+    "list",
+    "status",
+    "transcripts",
+    "download",
+    "delete",
+    "default",
+)
+"""The operation families that can be given a rate of their own (contract §3.1)."""
+
+_RATE: Final = re.compile(r"(?P<count>[1-9]\d*)\s*/\s*(?:(?P<every>[1-9]\d*)\s*)?(?P<unit>second|minute|hour|day)s?")
+_PATTERN_PARTS: Final = ("{year}", "{month}", "{day}")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The message says which file, line and key, and the remedy."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def _check_base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"must be a web address such as https://api.memories.ai, not {value!r}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            "must be a bare address: no user, password, query or fragment (the key goes into the environment)"
+        )
+    return value.rstrip("/").removesuffix("/serve/api/v1")
+
+
+def _check_rate(value: str) -> str:
+    if value != "unlimited" and not _RATE.fullmatch(value):
+        raise ValueError(f"must read like `1/minute`, `5/second` or `1/2 seconds`, or `unlimited`, not {value!r}")
+    return value
+
+
+BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+RateText = Annotated[str, AfterValidator(_check_rate)]
+
+
+class ScopeSettings(_Section):
+    """Where in the account the library lives: exactly one of the two styles (contract §1.9)."""
+
+    unique_id: str | None = Field(None, min_length=1, description="Namespace; `default` is the service's own default.")
+    folder_id: int | None = Field(None, description="Folder: -1 is the Default folder, a positive number an own one.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.unique_id is None) == (self.folder_id is None):
+            raise ValueError("give exactly one of `unique_id` and `folder_id`")
+        if self.folder_id is not None and self.folder_id < 1 and self.folder_id != -1:
+            raise ValueError("`folder_id` must be -1 (the Default folder) or positive; -2 is read-only")
+        return self
+
+
+class TimeoutSettings(_Section):
+    """How long one request may take, in seconds."""
+
+    connect_seconds: PositiveFloat = 10.0
+    read_seconds: PositiveFloat = Field(60.0, description="Between two bytes of an answer.")
+    upload_seconds_per_gigabyte: PositiveFloat = Field(1800.0, description="An upload's time-out grows with it.")
+
+
+class ApiSettings(_Section):
+    """The service: where it is, which library, how fast it may be asked."""
+
+    base_url: BaseUrl = "https://api.memories.ai"
+    scope: ScopeSettings = ScopeSettings(unique_id="default", folder_id=None)
+    timeouts: TimeoutSettings = TimeoutSettings()
+    rate_limits: Literal["documented", "unlimited"] | dict[str, RateText] = Field(
+        "documented",
+        description="A preset, or a rate per operation; those left out keep the documented one.",
+    )
+    concurrent_transfers: int = Field(4, ge=1, le=64, description="Uploads or downloads under way at once.")
+    download_route: str = Field("/serve/api/v2/download", pattern=r"^(/|https?://)")
+    caption_route: Literal["get_video_caption", "get_video_transcription"] = "get_video_caption"
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _known_families(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(value, dict):
+            unknown = sorted(set(value) - set(LIMITED_OPERATIONS))
+            if unknown:
+                raise ValueError(f"unknown operation {unknown[0]!r}; known: {', '.join(LIMITED_OPERATIONS)}")
+        return value
+
+
+class SourceSettings(_Section):
+    """The footage: where it lies, which files count, and which day each belongs to."""
+
+    path: str = Field("./footage", min_length=1, description="A folder or any fsspec URL.")
+    include: tuple[str, ...] = Field(("**/*.mp4", "**/*.mov", "**/*.mkv", "**/*.avi"), min_length=1)
+    exclude: tuple[str, ...] = ()
+    partition_by: str = Field("modified", description="`modified`, `arrival`, or a pattern: `{year}/{month}/{day}`.")
+    start_date: date = Field(date(2026, 1, 1), description="The first day that has a partition.")
+    settle_seconds: float = Field(10.0, ge=0, description="A file younger than this may still be being written.")
+    storage_options: dict[str, str | int | bool] = Field({}, description="Passed to fsspec; no secrets here.")
+
+    @field_validator("partition_by")
+    @classmethod
+    def _known_partitioning(cls, value: str) -> str:
+        if value not in ("modified", "arrival") and not all(part in value for part in _PATTERN_PARTS):
+            raise ValueError(
+                f"must be `modified`, `arrival`, or a pattern with {', '.join(_PATTERN_PARTS)}, not {value!r}"
+            )
+        return value
+
+
+class IndexingSettings(_Section):
+    """How long the service may take before a video counts as missing or stuck (contract §5)."""
+
+    grace_seconds: PositiveFloat = Field(900.0, description="How long a new upload may be invisible in the library.")
+    stuck_after_seconds: PositiveFloat = Field(86_400.0, description="When a video still indexing counts as stuck.")
+
+
+class ArchiveSettings(_Section):
+    """What is downloaded and kept: originals by `video_no`, and the keyframes of hits."""
+
+    path: str | None = Field(None, description="Default: `archive` in the state folder.")
+    videos: bool = True
+    keyframes: bool = True
+
+
+class PriceSettings(_Section):
+    """What the service charges, in US dollars (contract §3.2). Prices change: keep the date true."""
+
+    as_of: date = date(2026, 10, 7)
+    indexing_per_1000_minutes: float = Field(15.0, ge=0)
+    search_per_1000: float = Field(0.10, ge=0)
+    download_per_gigabyte: float = Field(0.12, ge=0)
+
+
+class BudgetSettings(_Section):
+    """Where spending stops: the call that would pass a budget is not made."""
+
+    per_run_usd: float | None = Field(None, ge=0)
+    per_day_usd: float | None = Field(None, ge=0, description="Counted from 00:00 UTC over all runs.")
+    prices: PriceSettings = PriceSettings()
+
+
+class Settings(_Section):
+    """Everything a pipeline needs to know, save the API key. Paths are absolute or fsspec URLs once loaded."""
+
+    api: ApiSettings = ApiSettings()
+    source: SourceSettings = SourceSettings()
+    queries: Path = Path("queries")
+    state: Path = Path("state")
+    ledger_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the state folder.")
+    warehouse: Path | None = Field(None, description="Default: `warehouse` in the state folder.")
+    archive: ArchiveSettings = ArchiveSettings()
+    indexing: IndexingSettings = IndexingSettings()
+    budget: BudgetSettings = BudgetSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_paths(cls, data: object, info: ValidationInfo) -> object:
+        base = (info.context or {}).get("base")
+        if not isinstance(data, dict) or not isinstance(base, Path):
+            return data
+        resolved = {"queries": "queries", "state": "state", **data}
+        for key in ("queries", "state", "warehouse"):
+            if isinstance(resolved.get(key), str):
+                resolved[key] = base / Path(resolved[key]).expanduser()
+        for section, default in (("source", "./footage"), ("archive", None)):
+            part = resolved.get(section, {})
+            if isinstance(part, dict) and isinstance(path := part.get("path", default), str) and path:
+                resolved[section] = {**part, "path": _absolute_url(path, base)}
+        return resolved
+
+    @property
+    def ledger_database_url(self) -> str:
+        """The ledger's SQLAlchemy URL."""
+        return self.ledger_url or f"sqlite:///{self.state / 'ledger.db'}"
+
+    @property
+    def warehouse_root(self) -> Path:
+        """The folder of the Parquet files and of the DuckDB file."""
+        return self.warehouse or self.state / "warehouse"
+
+    @property
+    def database_path(self) -> Path:
+        """The published, read-only DuckDB file."""
+        return self.warehouse_root / "visualsearch.duckdb"
+
+    @property
+    def archive_root(self) -> str:
+        """The folder or URL of archived originals and keyframes."""
+        return self.archive.path or str(self.state / "archive")
+
+    @property
+    def limits_path(self) -> Path:
+        """The folder where processes on this host share the account's rate limits."""
+        return self.state / "limits"
+
+
+def find_settings_file(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """The absolute path of the settings file, which need not exist."""
+    environ = os.environ if environ is None else environ
+    return Path(path or environ.get(CONFIG_VARIABLE) or DEFAULT_FILE_NAME).expanduser().absolute()
+
+
+def load_settings(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings file and apply the environment's overrides.
+
+    Args:
+        path: the file; default `VISUALSEARCH_CONFIG`, else `visualsearch.yaml` in the working directory.
+        environ: default `os.environ`.
+
+    Raises:
+        SettingsError: the file is missing, or a key is unknown, of the wrong type or impossible.
+    """
+    environ = os.environ if environ is None else environ
+    file = find_settings_file(path, environ=environ)
+    if not file.exists():
+        raise SettingsError(
+            f"{file}: there is no such settings file. Name one with --config or {CONFIG_VARIABLE}, "
+            "or type `visualsearch demo` to have one written with sample footage."
+        )
+    try:
+        settings = load_model(file, Settings, context={"base": file.parent})
+    except YamlFileError as error:
+        raise SettingsError(str(error)) from error
+    override = environ.get(BASE_URL_VARIABLE)
+    if not override:
+        return settings
+    try:
+        base_url = _check_base_url(override)
+    except ValueError as error:
+        raise SettingsError(f"{BASE_URL_VARIABLE} {error}") from error
+    return settings.model_copy(update={"api": settings.api.model_copy(update={"base_url": base_url})})
+
+
+def read_api_key(*, environ: Mapping[str, str] | None = None) -> str:
+    """The API key from `VISUALSEARCH_API_KEY`.
+
+    Raises:
+        SettingsError: it is not set.
+    """
+    environ = os.environ if environ is None else environ
+    key = environ.get(API_KEY_VARIABLE, "")
+    if not key.strip():
+        raise SettingsError(
+            f"{API_KEY_VARIABLE} is not set: the service refuses calls without a key. "
+            f"Create one in the service's console and `export {API_KEY_VARIABLE}=sk-...` (it never belongs in a file)."
+        )
+    return key
+
+
+def _absolute_url(path: str, base: Path) -> str:
+    if "://" in path:
+        return path
+    return str(base / Path(path).expanduser())
