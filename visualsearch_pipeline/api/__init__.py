@@ -1,0 +1,1 @@
+"""A client of the Visual Search HTTP API, usable alone."""
