@@ -1,0 +1,59 @@
+"""Every call to the service, billable or not: one row per attempt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger.database import Database
+from visualsearch_pipeline.ledger.schema import api_calls
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One attempt of one call, and what it cost."""
+
+    started_at: datetime
+    operation: str
+    item: str | None
+    run_id: str
+    outcome: str
+    code: str | None
+    http_status: int | None
+    duration_seconds: float
+    waited_seconds: float
+    bytes_sent: int
+    bytes_received: int
+    cost_usd: float
+
+
+class Calls:
+    """The part of the ledger that keeps the bill."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, call: CallRecord) -> None:
+        """Keep one attempt."""
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(api_calls).values(asdict(call)))
+
+    def spent_usd(self, *, since: datetime | None = None, run_id: str | None = None) -> float:
+        """What the recorded calls cost, over a time or in a run."""
+        select = sa.select(sa.func.coalesce(sa.func.sum(api_calls.c.cost_usd), 0.0))
+        if since is not None:
+            select = select.where(api_calls.c.started_at >= since)
+        if run_id is not None:
+            select = select.where(api_calls.c.run_id == run_id)
+        with self._database.reading() as connection:
+            return float(connection.scalar(select) or 0.0)
+
+    def count_by_operation(self, *, run_id: str | None = None) -> dict[str, int]:
+        """How many attempts each operation took."""
+        select = sa.select(api_calls.c.operation, sa.func.count()).group_by(api_calls.c.operation)
+        if run_id is not None:
+            select = select.where(api_calls.c.run_id == run_id)
+        with self._database.reading() as connection:
+            return {operation: count for operation, count in connection.execute(select)}  # noqa: C416  # rows, not pairs

@@ -1,0 +1,122 @@
+"""What was fetched for ready videos: transcripts, captions, and the archive's downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Literal
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger import failures
+from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
+from visualsearch_pipeline.ledger.schema import archive, transcriptions, videos
+from visualsearch_pipeline.ledger.states import ArchiveState, VideoState
+from visualsearch_pipeline.ledger.videos import LibraryVideo
+
+TranscriptionKind = Literal["transcripts", "captions"]
+
+
+@dataclass(frozen=True)
+class ArchivedObject:
+    """One download that is kept: an original, or a keyframe of a hit."""
+
+    kind: str
+    object_key: str
+    video_no: str
+    day: date
+    bucket: str | None
+    blob: str | None
+    path: str
+    size_bytes: int
+    sha256: str
+    proven_by: str
+
+
+class Fetches:
+    """The part of the ledger that knows what was fetched."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def without_transcription(
+        self, kind: TranscriptionKind, *, days: Sequence[date] | None = None
+    ) -> tuple[LibraryVideo, ...]:
+        """Ready videos whose transcript (or captions) have not been asked for."""
+        fetched = sa.select(transcriptions.c.video_no).where(transcriptions.c.kind == kind)
+        return self._ready_videos(videos.c.video_no.not_in(fetched), days=days)
+
+    def record_transcription(
+        self, kind: TranscriptionKind, *, video_no: str, day: date, segments: int, run_id: str, at: datetime
+    ) -> None:
+        """Commit that a video's segments are in Parquet; 0 records that it has none."""
+        row: dict[str, object] = {
+            "video_no": video_no,
+            "kind": kind,
+            "day": day,
+            "segments": segments,
+            "fetched_at": at,
+            "run_id": run_id,
+        }
+        with self._database.writing() as connection:
+            upsert(connection, transcriptions, row, update=("segments", "fetched_at", "run_id"))
+            failures.resolve_in(connection, subject=video_no, at=at, steps=(kind,))
+
+    def unarchived_videos(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
+        """Ready videos whose original is not in the archive."""
+        kept = sa.select(archive.c.object_key).where(
+            archive.c.kind == "video", archive.c.state == ArchiveState.ARCHIVED
+        )
+        return self._ready_videos(videos.c.video_no.not_in(kept), days=days)
+
+    def archived(self, kind: str, *, days: Sequence[date] | None = None) -> tuple[ArchivedObject, ...]:
+        """What is kept and proven."""
+        select = sa.select(*columns_of(archive, ArchivedObject)).where(
+            archive.c.kind == kind, archive.c.state == ArchiveState.ARCHIVED
+        )
+        if days is not None:
+            select = select.where(archive.c.day.in_(days))
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(archive.c.day, archive.c.object_key), ArchivedObject)
+
+    def record_archived(self, archived: ArchivedObject, *, at: datetime) -> None:
+        """Commit that a download is whole and in its place."""
+        row = asdict(archived) | {"state": ArchiveState.ARCHIVED, "archived_at": at}
+        with self._database.writing() as connection:
+            upsert(connection, archive, row, update=tuple(name for name in row if name not in ("kind", "object_key")))
+            failures.resolve_in(connection, subject=archived.object_key, at=at, steps=("archive",))
+
+    def record_not_archived(
+        self,
+        *,
+        kind: str,
+        object_key: str,
+        video_no: str,
+        day: date,
+        reason: str,
+        retryable: bool,
+        at: datetime,
+    ) -> None:
+        """Keep a download that failed, with its reason."""
+        row: dict[str, object] = {
+            "kind": kind,
+            "object_key": object_key,
+            "video_no": video_no,
+            "day": day,
+            "state": ArchiveState.FAILED,
+        }
+        with self._database.writing() as connection:
+            upsert(connection, archive, row, update=("state",))
+            failures.record_in(
+                connection, step="archive", subject=object_key, day=day, reason=reason, retryable=retryable, at=at
+            )
+
+    def _ready_videos(
+        self, condition: sa.ColumnElement[bool], *, days: Sequence[date] | None
+    ) -> tuple[LibraryVideo, ...]:
+        select = sa.select(*columns_of(videos, LibraryVideo)).where(videos.c.state == VideoState.READY, condition)
+        if days is not None:
+            select = select.where(videos.c.day.in_(days))
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(videos.c.day, videos.c.video_no), LibraryVideo)

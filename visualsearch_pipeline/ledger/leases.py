@@ -1,0 +1,63 @@
+"""Who holds a piece of work, and whether the holder still lives.
+
+A lease is a name and an expiry. On the holder's own host a dead process is noticed at once (by its process id and start
+time, so that a reused id does not count as alive); elsewhere only the expiry tells.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+import psutil
+
+LEASE_DURATION: Final = timedelta(minutes=30)
+"""How long a holder on another host is believed to live without a sign. Longer than the slowest single transfer's
+heartbeat (leases are renewed while bytes move)."""
+
+
+@dataclass(frozen=True)
+class LeaseOwner:
+    """One process on one host."""
+
+    host: str
+    process_id: int
+    started_at: float
+    """Seconds since the epoch, as the operating system tells it."""
+
+    @classmethod
+    def current(cls) -> Self:
+        """The process that asks."""
+        process = psutil.Process()
+        return cls(host=socket.gethostname(), process_id=os.getpid(), started_at=process.create_time())
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The inverse of `str()`."""
+        host, process_id, started_at = text.rsplit("/", 2)
+        return cls(host=host, process_id=int(process_id), started_at=float(started_at))
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.process_id}/{self.started_at}"
+
+    def is_dead(self) -> bool:
+        """Whether this owner is known to be gone; False where nothing is known."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            # The start time may be read with a rounding of one clock tick.
+            return abs(psutil.Process(self.process_id).create_time() - self.started_at) > 1
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
+            return False
+
+
+def is_free(owner: str | None, expires_at: datetime | None, *, now: datetime) -> bool:
+    """Whether a lease can be taken: never held, expired, or held by a process that is gone."""
+    if owner is None or expires_at is None or expires_at <= now:
+        return True
+    return LeaseOwner.parse(owner).is_dead()

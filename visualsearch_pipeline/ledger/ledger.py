@@ -1,0 +1,62 @@
+"""The ledger as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger.calls import Calls
+from visualsearch_pipeline.ledger.database import Database
+from visualsearch_pipeline.ledger.failures import Failures
+from visualsearch_pipeline.ledger.fetches import Fetches
+from visualsearch_pipeline.ledger.items import Items
+from visualsearch_pipeline.ledger.searches import Searches
+from visualsearch_pipeline.ledger.uploads import Uploads
+from visualsearch_pipeline.ledger.videos import Videos
+
+
+class Ledger:
+    """The transactional record of every item, attempt and call, in one SQL database.
+
+    Args:
+        url: an SQLAlchemy URL. SQLite is opened in WAL mode and shared safely by threads and processes of one host.
+
+    Raises:
+        LedgerError: the database cannot be opened, or was written by a newer version of this package.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        self.items = Items(self._database)
+        self.uploads = Uploads(self._database)
+        self.videos = Videos(self._database)
+        self.searches = Searches(self._database)
+        self.fetches = Fetches(self._database)
+        self.failures = Failures(self._database)
+        self.calls = Calls(self._database)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def count_by(self, *columns: sa.ColumnElement[object]) -> dict[tuple[object, ...], int]:
+        """How many rows there are per combination of values of columns of one table."""
+        with self._database.reading() as connection:
+            rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
+            return {tuple(row[:-1]): int(row[-1]) for row in rows}
+
+    def rows(self, select: sa.Select[*tuple[Any, ...]]) -> tuple[Mapping[str, object], ...]:
+        """The rows of a select over the ledger's tables, for publication and reports."""
+        with self._database.reading() as connection:
+            return tuple(dict(row) for row in connection.execute(select).mappings())

@@ -1,0 +1,240 @@
+"""The ledger's tables. A change here is a new schema version and a migration in `migrations.py`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from visualsearch_pipeline.ledger.states import ArchiveState, UploadState, VideoState
+
+SCHEMA_VERSION: Final = 1
+
+metadata: Final = MetaData()
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, always aware and in UTC; SQLite keeps no zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy calls it so
+        """Refuse naive moments; store the rest in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"the ledger keeps aware moments only, not {value!r}")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy calls it so
+        """Give the moment back in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _state(states: type[StrEnum]) -> Enum:
+    """A column of one of `states`, kept as its value: text that people and SQL can read."""
+    return Enum(states, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds])
+
+
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("package_version", String(40), nullable=False),
+    Column("applied_at", UtcDateTime, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("uri", Text, primary_key=True, comment="The media item's identity: where it lies in the source."),
+    Column("name", Text, nullable=False),
+    Column("day", Date, nullable=False, index=True, comment="Partition key: fixed when first seen."),
+    Column(
+        "state", String(16), nullable=False, index=True, comment="settling, found, accepted, refused, skipped, gone"
+    ),
+    Column("reason", Text),
+    Column("size_bytes", Integer, nullable=False),
+    Column("modified_at", UtcDateTime),
+    Column("etag", Text),
+    Column("sha256", String(64), ForeignKey("contents.sha256"), index=True),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column(
+        "changed_at", UtcDateTime, nullable=False, comment="When size or time of modification were last seen to differ."
+    ),
+    Column("inspected_at", UtcDateTime),
+)
+
+contents = Table(
+    "contents",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("day", Date, nullable=False, index=True, comment="The day of the item that brought it first."),
+    Column("uri", Text, nullable=False, comment="The item that brought it first."),
+    Column("name", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("container", String(64)),
+    Column("video_codec", String(32)),
+    Column("duration_seconds", Float),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("fps", Float),
+    Column("has_audio", Boolean),
+    Column("captured_at", UtcDateTime),
+    Column("camera_model", Text),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("sha256", String(64), ForeignKey("contents.sha256"), primary_key=True),
+    Column("day", Date, nullable=False, index=True),
+    Column("upload_name", Text, nullable=False, comment="Unique; carries the hash."),
+    Column("state", _state(UploadState), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("lease_owner", Text),
+    Column("lease_expires_at", UtcDateTime),
+    Column("intended_at", UtcDateTime, comment="When the first call that may have taken effect was decided on."),
+    Column("uploaded_at", UtcDateTime),
+    Column("video_no", String(64)),
+    Column("adopted", Boolean, nullable=False, default=False, comment="Found in the library instead of answered."),
+    Column("reason", Text),
+)
+
+videos = Table(
+    "videos",
+    metadata,
+    Column("video_no", String(64), primary_key=True),
+    Column("sha256", String(64), ForeignKey("contents.sha256"), nullable=False, index=True),
+    Column("day", Date, nullable=False, index=True),
+    Column("state", _state(VideoState), nullable=False, index=True),
+    Column("video_name", Text),
+    Column("raw_status", String(32)),
+    Column("cause", Text),
+    Column("duration_seconds", Float),
+    Column("size_bytes", Integer),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("fps", Float),
+    Column("tags", JSON),
+    Column("bucket", Text),
+    Column("blob", Text),
+    Column("created_at", UtcDateTime),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("ready_at", UtcDateTime),
+    Column("polled_at", UtcDateTime),
+)
+
+queries = Table(
+    "queries",
+    metadata,
+    Column("query_set", String(64), primary_key=True),
+    Column("query_id", String(64), primary_key=True),
+    Column("query_version", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("asks", Text, nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("description", Text),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime),
+)
+
+coverage = Table(
+    "coverage",
+    metadata,
+    Column("query_set", String(64), primary_key=True),
+    Column("query_id", String(64), primary_key=True),
+    Column("query_version", String(64), primary_key=True),
+    Column("video_no", String(64), primary_key=True),
+    Column("day", Date, nullable=False),
+    Column("hits", Integer, nullable=False),
+    Column("truncated", Boolean, nullable=False),
+    Column("searched_at", UtcDateTime, nullable=False),
+    Column("run_id", String(64), nullable=False),
+    Index("coverage_by_set_and_day", "query_set", "day"),
+)
+
+transcriptions = Table(
+    "transcriptions",
+    metadata,
+    Column("video_no", String(64), primary_key=True),
+    Column("kind", String(16), primary_key=True, comment="transcripts or captions"),
+    Column("day", Date, nullable=False, index=True),
+    Column("segments", Integer, nullable=False, comment="0: the video has none, and is not asked again."),
+    Column("fetched_at", UtcDateTime, nullable=False),
+    Column("run_id", String(64), nullable=False),
+)
+
+archive = Table(
+    "archive",
+    metadata,
+    Column("kind", String(16), primary_key=True, comment="video or keyframe"),
+    Column("object_key", Text, primary_key=True, comment="video_no, or bucket/blob of a keyframe"),
+    Column("video_no", String(64), nullable=False, index=True),
+    Column("day", Date, nullable=False, index=True),
+    Column("bucket", Text),
+    Column("blob", Text),
+    Column("state", _state(ArchiveState), nullable=False),
+    Column("path", Text),
+    Column("size_bytes", Integer),
+    Column("sha256", String(64)),
+    Column("proven_by", String(16), comment="sha256, size, structure or none"),
+    Column("archived_at", UtcDateTime),
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("step", String(32), primary_key=True),
+    Column("subject", Text, primary_key=True, comment="A media URI, or what else the step works on."),
+    Column("day", Date),
+    Column("reason", Text, nullable=False),
+    Column("failure_count", Integer, nullable=False),
+    Column("retryable", Boolean, nullable=False),
+    Column("first_failed_at", UtcDateTime, nullable=False),
+    Column("last_failed_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),
+)
+
+api_calls = Table(
+    "api_calls",
+    metadata,
+    Column("call_id", Integer, primary_key=True, autoincrement=True),
+    Column("started_at", UtcDateTime, nullable=False, index=True),
+    Column("operation", String(64), nullable=False),
+    Column("item", Text),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("outcome", String(64), nullable=False),
+    Column("code", String(32)),
+    Column("http_status", Integer),
+    Column("duration_seconds", Float, nullable=False),
+    Column("waited_seconds", Float, nullable=False),
+    Column("bytes_sent", Integer, nullable=False),
+    Column("bytes_received", Integer, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+)

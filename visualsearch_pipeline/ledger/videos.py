@@ -1,0 +1,116 @@
+"""Library entries: what the service made of our uploads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger import failures
+from visualsearch_pipeline.ledger.database import Database, columns_of, read_all
+from visualsearch_pipeline.ledger.schema import contents, videos
+from visualsearch_pipeline.ledger.states import OPEN_VIDEOS, VideoState
+
+
+@dataclass(frozen=True)
+class LibraryVideo:
+    """One library entry as the ledger has it; identity is `video_no`."""
+
+    video_no: str
+    sha256: str
+    day: date
+    state: VideoState
+    video_name: str | None
+    cause: str | None
+    bucket: str | None
+    blob: str | None
+    created_at: datetime | None
+    uploaded_at: datetime
+    ready_at: datetime | None
+    polled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class VideoObservation:
+    """What the service says of one entry. None leaves the ledger's value as it is."""
+
+    video_no: str
+    state: VideoState
+    raw_status: str | None = None
+    video_name: str | None = None
+    cause: str | None = None
+    duration_seconds: float | None = None
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = None
+    tags: tuple[str, ...] | None = None
+    bucket: str | None = None
+    blob: str | None = None
+    created_at: datetime | None = None
+
+
+_COLUMNS = columns_of(videos, LibraryVideo)
+
+
+class Videos:
+    """The part of the ledger that knows the library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
+        """The entries not known to be ready, failed or missing; the longest unpolled first, so that none is starved."""
+        select = sa.select(*_COLUMNS).where(videos.c.state.in_(OPEN_VIDEOS))
+        if days is not None:
+            select = select.where(videos.c.day.in_(days))
+        select = select.order_by(videos.c.polled_at.asc().nulls_first(), videos.c.uploaded_at, videos.c.video_no)
+        with self._database.reading() as connection:
+            return read_all(connection, select, LibraryVideo)
+
+    def in_state(self, *states: VideoState, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
+        """The entries in any of `states`, oldest day first."""
+        select = sa.select(*_COLUMNS).where(videos.c.state.in_(states))
+        if days is not None:
+            select = select.where(videos.c.day.in_(days))
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(videos.c.day, videos.c.video_no), LibraryVideo)
+
+    def media_uris(self) -> dict[str, str]:
+        """For every `video_no` the URI of the media item that was uploaded."""
+        select = sa.select(videos.c.video_no, contents.c.uri).join(contents, contents.c.sha256 == videos.c.sha256)
+        with self._database.reading() as connection:
+            return {row.video_no: row.uri for row in connection.execute(select)}
+
+    def record_observations(self, observations: Sequence[VideoObservation], *, at: datetime) -> None:
+        """Keep what a poll found, with the failure of each entry that failed, is stuck or is missing."""
+        with self._database.writing() as connection:
+            for seen in observations:
+                values = {name: value for name, value in asdict(seen).items() if value is not None}
+                values["polled_at"] = at
+                if seen.state is VideoState.READY:
+                    values["ready_at"] = sa.func.coalesce(videos.c.ready_at, at)
+                connection.execute(sa.update(videos).where(videos.c.video_no == seen.video_no).values(values))
+                self._keep_failure(connection, seen, at=at)
+
+    @staticmethod
+    def _keep_failure(connection: sa.Connection, seen: VideoObservation, *, at: datetime) -> None:
+        uri, day = connection.execute(
+            sa.select(contents.c.uri, videos.c.day)
+            .join(contents, contents.c.sha256 == videos.c.sha256)
+            .where(videos.c.video_no == seen.video_no)
+        ).one()
+        if seen.state in (VideoState.READY, VideoState.INDEXING):
+            failures.resolve_in(connection, subject=uri, at=at, steps=("videos",))
+            return
+        failures.record_in(
+            connection,
+            step="videos",
+            subject=uri,
+            day=day,
+            reason=f"{seen.video_no}: {seen.cause or seen.state.value}",
+            retryable=seen.state is not VideoState.FAILED,
+            at=at,
+        )
