@@ -7,14 +7,17 @@ PyYAML's node tree knows *where*; this module joins the two.
 from __future__ import annotations
 
 import difflib
+import re
 import typing
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Location = tuple[int | str, ...]
@@ -151,8 +154,7 @@ def validate_document(
         return model.model_validate(value, context=context)
     except ValidationError as error:
         problems = (
-            document.problem(detail["loc"], _message(detail["type"], detail["msg"], detail["loc"], model))
-            for detail in error.errors(include_url=False)
+            document.problem(detail["loc"], _message(detail, model)) for detail in error.errors(include_url=False)
         )
         raise YamlFileError(document.path, _distinct(problems)) from error
 
@@ -187,16 +189,25 @@ def _repeated_keys(node: yaml.Node) -> Iterable[YamlProblem]:
             yield from _repeated_keys(item)
 
 
-def _message(kind: str, message: str, location: Location, model: type[BaseModel]) -> str:
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, location, found = detail["type"], detail["loc"], detail["input"]
     if kind == "extra_forbidden":
         known = sorted(_keys_at(model, location[:-1]))
-        nearest = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.6)
-        if nearest:
-            return f"is not a known key; did you mean `{nearest[0]}`?"
-        return f"is not a known key; known here: {', '.join(known)}"
+        return f"is not a known key; {_nearest(str(location[-1]), known) or 'known here: ' + ', '.join(known)}"
     if kind == "missing":
         return "is missing and has no default"
-    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind == "string_type" and isinstance(found, bool | int | float | date):
+        return f"must be text, and YAML reads this as {_kind(found)}; put it in quotes"
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind == "literal_error" and isinstance(found, str):
+        hint = _nearest(found, re.findall(r"'([^']*)'", message))
+        return f"{message}; {hint}" if hint else message
+    return message
+
+
+def _nearest(word: str, known: Sequence[str]) -> str | None:
+    nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean `{nearest[0]}`?" if nearest else None
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> set[str]:
@@ -224,6 +235,13 @@ def _models_in(annotation: object) -> set[type[BaseModel]]:
 
 
 def _kind(value: object) -> str:
-    return {list: "a list", str: "text", int: "a number", float: "a number", bool: "yes or no"}.get(
-        type(value), type(value).__name__
-    )
+    names = {
+        list: "a list",
+        str: "text",
+        int: "a number",
+        float: "a number",
+        bool: "yes or no",
+        date: "a date",
+        datetime: "a time",
+    }
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,252 @@
+"""Saved queries as the rest of the product sees them: frozen, checked, images opened.
+
+How they are written in a file is the matter of `file_format`; what makes two of them the same question, of `version`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from visualsearch_pipeline.located_yaml import YamlProblem
+
+Medium: TypeAlias = Literal["clips", "audio", "captions"]
+"""What a text is compared with: the picture, the spoken word, or the captions that the service wrote."""
+
+FilteringLevel: TypeAlias = Literal["low", "medium", "high"]
+"""The service's own score thresholds: 0.15, 0.225 and 0.4 (contract §2.8)."""
+
+QueryKind: TypeAlias = Literal["text", "image", "image_in_video", "transcript"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Coordinates in degrees, WGS 84."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryImage:
+    """An image that a query shows to the service; it was opened and decoded when the query was loaded.
+
+    Attributes:
+        path: Where it lies, absolute.
+        sha256: Of its bytes, lower-case hexadecimal.
+        size_bytes: Its size.
+        format: The format that was found in it, such as `PNG`; the file name may say another.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextQuery:
+    """A text, searched in the clips, the audio or the captions of the library (contract §2.8).
+
+    Attributes:
+        id: Unique in its set.
+        text: What to look for; never empty.
+        medium: What the text is compared with.
+        filtering_level: The service's threshold; None ranks everything.
+        min_score: Hits below it are dropped by us, 0 to 1.
+        tag: Only videos with this tag.
+        camera: Only videos of this camera model.
+        taken_after: Only videos taken at or after this time, UTC, whole seconds.
+        near: Only videos taken near this place.
+        description: For people; not part of the question.
+        tags: For people; not part of the question.
+    """
+
+    id: str
+    text: str
+    medium: Medium = "clips"
+    filtering_level: FilteringLevel | None = None
+    min_score: float | None = None
+    tag: str | None = None
+    camera: str | None = None
+    taken_after: datetime | None = None
+    near: Place | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageQuery:
+    """An image, compared with the clips of the whole library (contract §2.9).
+
+    Attributes:
+        id: Unique in its set.
+        image: The image to compare with.
+        similarity: The service's threshold, 0 to 1.
+        min_score: Hits below it are dropped by us, 0 to 1.
+        description: For people; not part of the question.
+        tags: For people; not part of the question.
+    """
+
+    id: str
+    image: QueryImage
+    similarity: float = 0.85
+    min_score: float | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EachVideo:
+    """Candidates: every video of the day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitVideos:
+    """Candidates: the videos that another query of the same set hit.
+
+    Attributes:
+        query_id: The other query.
+        query_version: Its version, so that a change of it changes the question that depends on it.
+    """
+
+    query_id: str
+    query_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedVideos:
+    """Candidates: these videos. Sorted, each once."""
+
+    video_nos: tuple[str, ...]
+
+
+Candidates: TypeAlias = EachVideo | HitVideos | ListedVideos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageInVideoQuery:
+    """An image and a prompt, searched within one video at a time (contract §2.10).
+
+    Attributes:
+        id: Unique in its set.
+        image: The image to look for.
+        prompt: What about the image matters; never empty.
+        within: The videos to look in.
+        min_score: Hits below it are dropped by us, 0 to 1.
+        description: For people; not part of the question.
+        tags: For people; not part of the question.
+    """
+
+    id: str
+    image: QueryImage
+    prompt: str
+    within: Candidates = EachVideo()
+    min_score: float | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptQuery:
+    """A phrase, found literally in what was said, in any letter case (contract §2.11).
+
+    Attributes:
+        id: Unique in its set.
+        transcript: The phrase; never empty.
+        description: For people; not part of the question.
+        tags: For people; not part of the question.
+    """
+
+    id: str
+    transcript: str
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+SavedQuery: TypeAlias = TextQuery | ImageQuery | ImageInVideoQuery | TranscriptQuery
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenQuery:
+    """A query that cannot be asked although its file is well-formed, such as one whose image is missing."""
+
+    id: str
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuerySet:
+    """One file of saved queries: one asset, one view in the warehouse.
+
+    Attributes:
+        name: The stem of the file name; an identifier in SQL and in Dagster.
+        path: The file.
+        description: What the set is for.
+        owner: An e-mail address or `team:<name>`.
+        queries: Those that can be asked, in the order of the file.
+        broken: Those that cannot, in the order of the file.
+    """
+
+    name: str
+    path: Path
+    queries: tuple[SavedQuery, ...]
+    description: str | None = None
+    owner: str | None = None
+    broken: tuple[BrokenQuery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenQuerySet:
+    """A file that is not a query set, with everything that is wrong with it. `problems` is never empty."""
+
+    name: str
+    path: Path
+    problems: tuple[YamlProblem, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{self.path}, {problem}" for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryCatalog:
+    """Every query set of a folder, sorted by name.
+
+    Attributes:
+        sets: Those that loaded.
+        broken: Those that did not; they never stop the others.
+        note: Why there is nothing, if there is nothing.
+    """
+
+    sets: tuple[QuerySet, ...] = ()
+    broken: tuple[BrokenQuerySet, ...] = ()
+    note: str | None = None
+
+
+def kind_of(query: SavedQuery) -> QueryKind:
+    """The kind of `query`, as the warehouse's table `queries` names it."""
+    match query:
+        case TextQuery():
+            return "text"
+        case ImageQuery():
+            return "image"
+        case ImageInVideoQuery():
+            return "image_in_video"
+        case TranscriptQuery():
+            return "transcript"
+
+
+def asks(query: SavedQuery) -> str:
+    """What `query` asks in one line: its text, prompt or phrase, else the name of its image."""
+    match query:
+        case TextQuery():
+            return query.text
+        case ImageQuery():
+            return query.image.path.name
+        case ImageInVideoQuery():
+            return query.prompt
+        case TranscriptQuery():
+            return query.transcript

@@ -1,0 +1,289 @@
+"""Searching is planned, not looped: the fewest calls that cover the videos which a query has not been asked about.
+
+The service answers a text search with at most `top_k` hits and no second page. An answer shorter than that is
+complete for everything it reached; a full one is not, and its part of the library is asked about again in smaller
+parts, until every part is complete or one video alone fills an answer. Hence a search is a sequence of rounds:
+
+    calls = plan(query, targets, library)
+    while calls:
+        answers = ...ask every call...
+        full = [call for call in calls if is_full(call, ...)]          # where not can_split(call): truncated
+        calls = split(full, seen=...hits per video in the full answers...)
+
+All functions here are pure. Rounds, not single calls, because the leftovers of several full answers share lists of 100
+videos. A video's hits count only in the call that `covers` it: whole scope and day tags reach further than that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import date
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from visualsearch_pipeline.api.limits import MAX_CAPTION_TOP_K, MAX_SEARCH_VIDEO_NOS, MAX_TOP_K
+from visualsearch_pipeline.queries.models import (
+    HitVideos,
+    ImageInVideoQuery,
+    ListedVideos,
+    SavedQuery,
+    TextQuery,
+)
+
+_TRIAL_SHARE: Final = 5
+"""A wide call that may well come back full is tried only where it would replace more lists than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A video that a query has not been asked about.
+
+    Attributes:
+        video_no: The video; it is ready to be searched.
+        day: Its partition.
+        tagged: Whether it carries the tag of its day, so that a search by that tag reaches it.
+    """
+
+    video_no: str
+    day: date
+    tagged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """How many videos are ready to be searched, in the whole scope and per day, targets or not."""
+
+    ready_count: int
+    ready_count_by_day: Mapping[date, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class WholeScope:
+    """Ask about everything in the scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTag:
+    """Ask about the videos that carry the tag of this day."""
+
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class VideoList:
+    """Ask about these videos, at most 100 (contract §2.8)."""
+
+    video_nos: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OneVideo:
+    """Ask about one video, on a route that takes no other reach (contract §2.10)."""
+
+    video_no: str
+
+
+Reach: TypeAlias = WholeScope | DayTag | VideoList | OneVideo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchCall:
+    """One call of the service.
+
+    Attributes:
+        query: What is asked.
+        reach: About what.
+        targets: The videos it is asked for; hits of others that it reaches are dropped.
+    """
+
+    query: SavedQuery
+    reach: Reach
+    targets: tuple[Target, ...]
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """The `video_no` of every target."""
+        return tuple(target.video_no for target in self.targets)
+
+
+def candidates(
+    query: SavedQuery, targets: Iterable[Target], *, hit_video_nos: AbstractSet[str] = frozenset()
+) -> tuple[Target, ...]:
+    """Those of `targets` that `query` looks in at all.
+
+    Args:
+        query: Any saved query; only an image within videos leaves any out.
+        targets: Videos without coverage.
+        hit_video_nos: The videos that the query named by `within: {query: …}` has hit.
+    """
+    match query:
+        case ImageInVideoQuery(within=ListedVideos(video_nos=video_nos)):
+            listed = frozenset(video_nos)
+            return tuple(target for target in targets if target.video_no in listed)
+        case ImageInVideoQuery(within=HitVideos()):
+            return tuple(target for target in targets if target.video_no in hit_video_nos)
+        case _:
+            return tuple(targets)
+
+
+def plan(query: SavedQuery, targets: Collection[Target], library: Library) -> tuple[SearchCall, ...]:
+    """The first round of calls for `targets`, newest day first; together they cover each target once."""
+    ordered = _newest_first(targets)
+    if not ordered:
+        return ()
+    match query:
+        case ImageInVideoQuery():
+            return tuple(
+                SearchCall(query=query, reach=OneVideo(target.video_no), targets=(target,)) for target in ordered
+            )
+        case TextQuery():
+            if _is_worth_trying(query, len(ordered), library.ready_count):
+                return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
+            return _by_day_or_list(query, ordered, library.ready_count_by_day)
+        case _:
+            # Similar images and transcripts have no filter by video or tag (contract §2.9, §2.11).
+            return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
+
+
+def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) -> tuple[SearchCall, ...]:
+    """The next round: the targets of calls that came back full, in smaller parts.
+
+    Whole scope becomes days and lists, days become lists, a list becomes two halves. A list of one video cannot be
+    split and leads to no call: what it did not return is beyond the service's reach, and is recorded as truncated.
+
+    Args:
+        full: Calls of one query for which `is_full` is true.
+        seen: Hits per video in the full answers. Videos with many are spread evenly over the new lists.
+    """
+    counts = seen or {}
+    calls: list[SearchCall] = []
+    pooled: list[Target] = []
+    query: TextQuery | None = None
+    for call in full:
+        if not isinstance(call.query, TextQuery) or not can_split(call):
+            continue
+        query = call.query
+        match call.reach:
+            case WholeScope():
+                calls += _by_day_or_list(call.query, call.targets, _count_by_day(call.targets), seen=counts)
+            case DayTag():
+                pooled += call.targets
+            case _:
+                calls += _dealt(call.query, call.targets, parts=2, seen=counts)
+    if query is not None and pooled:
+        # Lists that days share: rounding up each day on its own would cost a call a day.
+        calls += _lists(query, _newest_first(pooled), seen=counts)
+    return tuple(calls)
+
+
+def can_split(call: SearchCall) -> bool:
+    """Whether a full answer to `call` can be mended by asking about smaller parts; if not, it is truncated."""
+    match call.reach:
+        case WholeScope() | DayTag():
+            return isinstance(call.query, TextQuery)
+        case VideoList(video_nos=video_nos):
+            return len(video_nos) > 1
+        case OneVideo():
+            return False
+
+
+def limit_of(call: SearchCall) -> int | None:
+    """The `top_k` to send with `call`; None where the service has no such limit (contract §2.8 to §2.11)."""
+    if not isinstance(call.query, TextQuery):
+        return None
+    return MAX_CAPTION_TOP_K if call.query.medium == "captions" else MAX_TOP_K
+
+
+def is_full(call: SearchCall, hit_count: int, *, lowest_score: float | None = None) -> bool:
+    """Whether an answer may lack hits that count.
+
+    Args:
+        call: The call.
+        hit_count: Hits as the service sent them, before any is dropped.
+        lowest_score: The lowest score among them. The service sends its best hits, so an answer that reaches down
+            below the query's own `min_score` holds all that count, full or not.
+    """
+    limit = limit_of(call)
+    if limit is None or hit_count < limit:
+        return False
+    minimum = call.query.min_score if isinstance(call.query, TextQuery) else None
+    return minimum is None or lowest_score is None or lowest_score >= minimum
+
+
+def _is_worth_trying(query: TextQuery, wanted: int, reached: int) -> bool:
+    """Whether one wide call that reaches `reached` videos should be tried for `wanted` of them, before lists.
+
+    It should where it saves calls and at least half of what it reaches is wanted. Without a filtering level the
+    service ranks everything, an answer is full sooner, and the trial must stand to save more.
+    """
+    lists = _ceil_div(wanted, MAX_SEARCH_VIDEO_NOS)
+    worth = lists > 1 if query.filtering_level is not None else lists > _TRIAL_SHARE
+    return worth and 2 * wanted >= reached
+
+
+def _by_day_or_list(
+    query: TextQuery,
+    targets: Sequence[Target],
+    ready_count_by_day: Mapping[date, int],
+    *,
+    seen: Mapping[str, int] | None = None,
+) -> tuple[SearchCall, ...]:
+    """A tag for each day that is worth it, lists that run across the days for the rest."""
+    by_day: dict[date, list[Target]] = defaultdict(list)
+    for target in targets:
+        by_day[target.day].append(target)
+    calls: list[SearchCall] = []
+    rest: list[Target] = []
+    for day, of_day in by_day.items():
+        # One tag a request (contract §2.8): a query with a tag of its own leaves no room for the day's.
+        tagged = [target for target in of_day if target.tagged] if query.tag is None else []
+        if _is_worth_trying(query, len(tagged), max(ready_count_by_day.get(day, 0), len(of_day))):
+            calls.append(SearchCall(query=query, reach=DayTag(day), targets=tuple(tagged)))
+            rest += [target for target in of_day if not target.tagged]
+        else:
+            rest += of_day
+    calls += _lists(query, rest, seen=seen or {})
+    return tuple(sorted(calls, key=lambda call: max(target.day for target in call.targets), reverse=True))
+
+
+def _lists(query: TextQuery, targets: Sequence[Target], *, seen: Mapping[str, int]) -> tuple[SearchCall, ...]:
+    """Lists of at most 100 videos: newest first, or dealt so that none gets all the videos with many hits."""
+    if any(target.video_no in seen for target in targets):
+        return _dealt(query, targets, parts=_ceil_div(len(targets), MAX_SEARCH_VIDEO_NOS), seen=seen)
+    return tuple(
+        _list(query, targets[start : start + MAX_SEARCH_VIDEO_NOS])
+        for start in range(0, len(targets), MAX_SEARCH_VIDEO_NOS)
+    )
+
+
+def _dealt(
+    query: TextQuery, targets: Sequence[Target], *, parts: int, seen: Mapping[str, int]
+) -> tuple[SearchCall, ...]:
+    """`targets` in `parts` lists of equal length, dealt like cards with the videos of most hits on top."""
+    ranked = sorted(targets, key=lambda target: -seen.get(target.video_no, 0))
+    return tuple(_list(query, ranked[start::parts]) for start in range(parts))
+
+
+def _list(query: TextQuery, targets: Sequence[Target]) -> SearchCall:
+    reach = VideoList(tuple(target.video_no for target in targets))
+    return SearchCall(query=query, reach=reach, targets=tuple(targets))
+
+
+def _newest_first(targets: Iterable[Target]) -> tuple[Target, ...]:
+    """Sorted and each video once: today's hits are waited for, last year's are not."""
+    distinct = {target.video_no: target for target in targets}
+    return tuple(sorted(distinct.values(), key=lambda target: (-target.day.toordinal(), target.video_no)))
+
+
+def _count_by_day(targets: Iterable[Target]) -> Mapping[date, int]:
+    counts: dict[date, int] = defaultdict(int)
+    for target in targets:
+        counts[target.day] += 1
+    return counts
+
+
+def _ceil_div(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)

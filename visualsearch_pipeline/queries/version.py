@@ -1,0 +1,92 @@
+"""What a saved query asks, in one canonical form, and the version that follows from it.
+
+Two queries with the same version are the same question: the service need not be asked again. What people write around
+the question (id, description, tags, comments, the order of keys, a default spelled out, where the image lies) is not
+part of it; a word, a threshold or a byte of the image is.
+
+`min_score` is part of the question although the service never sees it: hits below it are not stored, so that a lower
+one could not be served from what is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC
+
+from visualsearch_pipeline.queries.models import (
+    EachVideo,
+    HitVideos,
+    ImageInVideoQuery,
+    ImageQuery,
+    ListedVideos,
+    SavedQuery,
+    TextQuery,
+    TranscriptQuery,
+    kind_of,
+)
+
+VERSION_LENGTH = 16
+"""Hexadecimal digits of a version: 64 bits, far more than a team's questions need to stay apart."""
+
+
+def query_version(query: SavedQuery) -> str:
+    """The version of `query`: the first 16 hexadecimal digits of the SHA-256 of `query_definition`."""
+    return hashlib.sha256(query_definition(query).encode()).hexdigest()[:VERSION_LENGTH]
+
+
+def query_definition(query: SavedQuery) -> str:
+    """What `query` asks, as canonical JSON: sorted keys, no blanks, nothing that was left out.
+
+    A part that is absent leaves no trace, so that a later kind of filter does not change the versions of the queries
+    that do not use it.
+    """
+    asked = {"kind": kind_of(query), **_asked(query)}
+    return json.dumps(
+        {key: value for key, value in asked.items() if value is not None},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+def _asked(query: SavedQuery) -> dict[str, object]:
+    match query:
+        case TextQuery():
+            return {
+                "text": query.text,
+                "in": query.medium,
+                "filtering_level": query.filtering_level,
+                "min_score": query.min_score,
+                "tag": query.tag,
+                "camera": query.camera,
+                "taken_after": query.taken_after and query.taken_after.astimezone(UTC).isoformat(),
+                "near": query.near and [query.near.latitude, query.near.longitude],
+            }
+        case ImageQuery():
+            return {
+                "image_sha256": query.image.sha256,
+                "similarity": query.similarity,
+                "min_score": query.min_score,
+            }
+        case ImageInVideoQuery():
+            return {
+                "image_sha256": query.image.sha256,
+                "prompt": query.prompt,
+                "within": _within(query),
+                "min_score": query.min_score,
+            }
+        case TranscriptQuery():
+            return {"transcript": query.transcript}
+
+
+def _within(query: ImageInVideoQuery) -> object:
+    match query.within:
+        case EachVideo():
+            return "day"
+        case HitVideos(query_version=version):
+            # By version, not by id: renaming the other query changes nothing, changing it changes the candidates.
+            return {"query_version": version}
+        case ListedVideos(video_nos=video_nos):
+            return list(video_nos)
