@@ -156,8 +156,8 @@ def _video_stream(file: SourceFile, container: InputContainer) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:  # the cover of a song is no film
             return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
-    message = f"it has no video stream, only {kinds} streams. {_NOT_MEANT}"
+    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+    message = f"it has no video stream, only: {kinds}. {_NOT_MEANT}"
     raise _rejected(file, RejectionReason.NO_VIDEO_STREAM, message)
 
 
