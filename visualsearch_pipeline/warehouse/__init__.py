@@ -1,0 +1,46 @@
+"""The warehouse: Parquet files, and the read-only DuckDB file that is published from them."""
+
+from visualsearch_pipeline.warehouse.errors import (
+    InvalidSqlError,
+    NotPublishedError,
+    ParquetFileError,
+    PublicationBusyError,
+    PublicationError,
+    ReadError,
+    SchemaMismatchError,
+    StorageWriteError,
+    WarehouseError,
+)
+from visualsearch_pipeline.warehouse.hits import SearchedPair, merge_hits
+from visualsearch_pipeline.warehouse.parquet import ParquetStore, TableFile, WrittenFile
+from visualsearch_pipeline.warehouse.publication import Publication, publish, read_publication
+from visualsearch_pipeline.warehouse.reading import ReadResult, open_read_only, query
+from visualsearch_pipeline.warehouse.schemas import TABLES, column_schema
+from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
+
+__all__ = [
+    "TABLES",
+    "ColumnSpec",
+    "InvalidSqlError",
+    "NotPublishedError",
+    "ParquetFileError",
+    "ParquetStore",
+    "Publication",
+    "PublicationBusyError",
+    "PublicationError",
+    "ReadError",
+    "ReadResult",
+    "SchemaMismatchError",
+    "SearchedPair",
+    "StorageWriteError",
+    "TableFile",
+    "TableSpec",
+    "WarehouseError",
+    "WrittenFile",
+    "column_schema",
+    "merge_hits",
+    "open_read_only",
+    "publish",
+    "query",
+    "read_publication",
+]
