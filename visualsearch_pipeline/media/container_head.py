@@ -19,6 +19,9 @@ _SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "a gzip archive"),
 )
 
+# The types of box that an MP4 or QuickTime file begins with.
+_FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"})
+
 
 def describe(head: bytes) -> str:
     """What a file that is no video seems to be, in words, from its first bytes."""
@@ -40,7 +43,7 @@ def describe(head: bytes) -> str:
 def is_media_container(head: bytes) -> bool:
     """Whether a file begins as MP4, QuickTime, Matroska, WebM or AVI do, so that failing to open it means damage."""
     return (
-        head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
+        head[4:8] in _FIRST_BOXES
         or head.startswith(b"\x1aE\xdf\xa3")
         or (head.startswith(b"RIFF") and head[8:11] == b"AVI")
     )
@@ -64,7 +67,7 @@ def missing_bytes(stream: BinaryIO, *, size_bytes: int) -> int:
         stream.seek(position, os.SEEK_SET)
         header = stream.read(16)
         length, kind = int.from_bytes(header[:4]), header[4:8]
-        if position == 0 and not is_media_container(header):
+        if position == 0 and kind not in _FIRST_BOXES:
             return 0
         if kind == b"moof":
             return 0
@@ -76,4 +79,4 @@ def missing_bytes(stream: BinaryIO, *, size_bytes: int) -> int:
         if length < header_bytes or not kind.isascii():
             return 0
         position += length
-    return max(0, position - size_bytes) if position > size_bytes else 0
+    return max(0, position - size_bytes)
