@@ -8,6 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from visualsearch_pipeline.api.upload_source import UploadSource
 from visualsearch_pipeline.demo.encoding import encode_clip
 from visualsearch_pipeline.media import (
     ContentHash,
@@ -15,6 +16,7 @@ from visualsearch_pipeline.media import (
     FileVanished,
     MediaRejected,
     RejectionReason,
+    SourceContent,
     SourceFile,
     discover,
     inspect,
@@ -132,6 +134,15 @@ def test_a_file_that_may_not_be_read_says_so(public_folder: Path, unprivileged: 
     with unprivileged, pytest.raises(MediaRejected) as caught:
         sha256_of(file)
     assert caught.value.reason is RejectionReason.UNREADABLE
+
+
+def test_a_hashed_file_can_be_handed_to_the_uploader_as_it_is(tmp_path: Path) -> None:
+    file = written(tmp_path / "clip.mp4", b"content")
+    source: UploadSource = SourceContent(file, storage_options={"secret": "s3cr3t"})
+    assert source.size_bytes == 7
+    with SourceContent(file).open() as stream:
+        assert stream.read() == b"content"
+    assert "s3cr3t" not in repr(source)
 
 
 def test_inspection_tells_what_it_is_and_which_it_is(tmp_path: Path) -> None:

@@ -243,6 +243,12 @@ def test_pictures_that_cannot_be_decoded_are_broken(tmp_path: Path, sample: byte
     assert rejection(tmp_path / "noise.mp4").reason is RejectionReason.BROKEN
 
 
+def test_a_picture_of_absurd_size_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = encode_clip(tmp_path / "huge.mp4", seconds=0.5)
+    monkeypatch.setattr("visualsearch_pipeline.media.probing._MAX_PIXELS", 320 * 180 - 1)
+    assert rejection(path).reason is RejectionReason.BROKEN
+
+
 def test_a_file_that_may_not_be_read_is_refused_until_it_may(
     public_folder: Path, sample: bytes, unprivileged: AbstractContextManager[None]
 ) -> None:

@@ -130,7 +130,7 @@ def _look_inside(file: SourceFile, stream: BinaryIO, head: bytes) -> MediaInfo:
         container = av.open(
             stream,
             mode="r",
-            options={"format_whitelist": _FORMATS, "max_pixels": str(_MAX_PIXELS)},
+            options={"format_whitelist": _FORMATS},
             metadata_errors="replace",  # cameras write tags in any encoding
         )
     except (av.FFmpegError, ValueError) as error:
@@ -175,6 +175,7 @@ def _accepted_codec(file: SourceFile, video: VideoStream) -> str:
 def _first_frame(file: SourceFile, container: InputContainer, video: VideoStream) -> VideoFrame:
     import av
 
+    video.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
     damaged = 0
     packet_bytes = 0
     try:
