@@ -112,8 +112,9 @@ def judge(answer: RawAnswer) -> Verdict:
         return Verdict(code=None, error=_error_without_envelope(answer, content))
     if code == SUCCESS_CODE:
         return Verdict(code=SUCCESS_CODE, data=content.get("data"))
+    shown_code = str(code).replace(answer.secret, "[key]")
     message = content.get("msg")
-    return Verdict(code=str(code), error=_refusal(answer, str(code), message if isinstance(message, str) else ""))
+    return Verdict(code=shown_code, error=_refusal(answer, shown_code, message if isinstance(message, str) else ""))
 
 
 def _parse_object(body: bytes) -> dict[str, Json] | None:
