@@ -46,7 +46,7 @@ LIMITED_OPERATIONS: Final = (
 """The operation families that can be given a rate of their own (contract §3.1)."""
 
 _RATE: Final = re.compile(r"(?P<count>[1-9]\d*)\s*/\s*(?:(?P<every>[1-9]\d*)\s*)?(?P<unit>second|minute|hour|day)s?")
-_PATTERN_PARTS: Final = ("{year}", "{month}", "{day}")
+_DATE_PARTS: Final = ("%Y", "%m", "%d")
 
 
 class SettingsError(Exception):
@@ -98,6 +98,7 @@ class TimeoutSettings(_Section):
 
     connect_seconds: PositiveFloat = 10.0
     read_seconds: PositiveFloat = Field(60.0, description="Between two bytes of an answer.")
+    retry_seconds: PositiveFloat = Field(60.0, description="How long a call is repeated while the service has trouble.")
     upload_seconds_per_gigabyte: PositiveFloat = Field(1800.0, description="An upload's time-out grows with it.")
 
 
@@ -110,6 +111,9 @@ class ApiSettings(_Section):
     rate_limits: Literal["documented", "unlimited"] | dict[str, RateText] = Field(
         "documented",
         description="A preset, or a rate per operation; those left out keep the documented one.",
+    )
+    lost_answer_wait_seconds: float = Field(
+        10.0, ge=0, description="How long after a lost answer an upload may still turn up in the library."
     )
     concurrent_transfers: int = Field(4, ge=1, le=64, description="Uploads or downloads under way at once.")
     download_route: str = Field("/serve/api/v2/download", pattern=r"^(/|https?://)")
@@ -131,7 +135,7 @@ class SourceSettings(_Section):
     path: str = Field("./footage", min_length=1, description="A folder or any fsspec URL.")
     include: tuple[str, ...] = Field(("**/*.mp4", "**/*.mov", "**/*.mkv", "**/*.avi"), min_length=1)
     exclude: tuple[str, ...] = ()
-    partition_by: str = Field("modified", description="`modified`, `arrival`, or a pattern: `{year}/{month}/{day}`.")
+    partition_by: str = Field("modified", description="`modified`, `arrival`, or a date pattern: `%Y/%m/%d`.")
     start_date: date = Field(date(2026, 1, 1), description="The first day that has a partition.")
     settle_seconds: float = Field(10.0, ge=0, description="A file younger than this may still be being written.")
     storage_options: dict[str, str | int | bool] = Field({}, description="Passed to fsspec; no secrets here.")
@@ -139,9 +143,9 @@ class SourceSettings(_Section):
     @field_validator("partition_by")
     @classmethod
     def _known_partitioning(cls, value: str) -> str:
-        if value not in ("modified", "arrival") and not all(part in value for part in _PATTERN_PARTS):
+        if value not in ("modified", "arrival") and any(value.count(part) != 1 for part in _DATE_PARTS):
             raise ValueError(
-                f"must be `modified`, `arrival`, or a pattern with {', '.join(_PATTERN_PARTS)}, not {value!r}"
+                f"must be `modified`, `arrival`, or a date pattern with %Y, %m and %d once each, not {value!r}"
             )
         return value
 
@@ -190,6 +194,9 @@ class Settings(_Section):
     archive: ArchiveSettings = ArchiveSettings()
     indexing: IndexingSettings = IndexingSettings()
     budget: BudgetSettings = BudgetSettings()
+    step_seconds: PositiveFloat = Field(
+        900.0, description="After this time a step begins no new item; the rest stays queued and is asked for again."
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -3,11 +3,11 @@
 from visualsearch_pipeline.ledger.calls import CallRecord
 from visualsearch_pipeline.ledger.database import LedgerError
 from visualsearch_pipeline.ledger.failures import Failure
-from visualsearch_pipeline.ledger.fetches import ArchivedObject, TranscriptionKind
+from visualsearch_pipeline.ledger.fetches import ArchivedObject, TranscriptionKind, WantedObject
 from visualsearch_pipeline.ledger.items import Content, Item, Sighting
 from visualsearch_pipeline.ledger.leases import LeaseOwner
 from visualsearch_pipeline.ledger.ledger import Ledger
-from visualsearch_pipeline.ledger.searches import Covered, QueryRecord
+from visualsearch_pipeline.ledger.searches import Covered, QueryRecord, Question
 from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoState
 from visualsearch_pipeline.ledger.uploads import Upload
 from visualsearch_pipeline.ledger.videos import LibraryVideo, VideoObservation
@@ -26,10 +26,12 @@ __all__ = [
     "LedgerError",
     "LibraryVideo",
     "QueryRecord",
+    "Question",
     "Sighting",
     "TranscriptionKind",
     "Upload",
     "UploadState",
     "VideoObservation",
     "VideoState",
+    "WantedObject",
 ]

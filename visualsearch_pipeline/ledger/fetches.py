@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Literal
@@ -32,6 +32,17 @@ class ArchivedObject:
     size_bytes: int
     sha256: str
     proven_by: str
+
+
+@dataclass(frozen=True)
+class WantedObject:
+    """A keyframe of a hit that belongs into the archive. `object_key` is `bucket/blob`."""
+
+    object_key: str
+    video_no: str
+    day: date
+    bucket: str
+    blob: str
 
 
 class Fetches:
@@ -64,11 +75,13 @@ class Fetches:
             failures.resolve_in(connection, subject=video_no, at=at, steps=(kind,))
 
     def unarchived_videos(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
-        """Ready videos whose original is not in the archive."""
+        """Ready videos whose original is not in the archive, those that failed for good left out."""
         kept = sa.select(archive.c.object_key).where(
             archive.c.kind == "video", archive.c.state == ArchiveState.ARCHIVED
         )
-        return self._ready_videos(videos.c.video_no.not_in(kept), days=days)
+        for_good = failures.open_subjects("archive", retryable=False)
+        condition = sa.and_(videos.c.video_no.not_in(kept), videos.c.video_no.not_in(for_good))
+        return self._ready_videos(condition, days=days)
 
     def archived(self, kind: str, *, days: Sequence[date] | None = None) -> tuple[ArchivedObject, ...]:
         """What is kept and proven."""
@@ -79,6 +92,26 @@ class Fetches:
             select = select.where(archive.c.day.in_(days))
         with self._database.reading() as connection:
             return read_all(connection, select.order_by(archive.c.day, archive.c.object_key), ArchivedObject)
+
+    def want(self, objects: Iterable[WantedObject]) -> None:
+        """Ask for keyframes to be archived; those known already stay as they are."""
+        with self._database.writing() as connection:
+            for wanted in objects:
+                row = asdict(wanted) | {"kind": "keyframe", "state": ArchiveState.WANTED}
+                upsert(connection, archive, row, update=("day",))
+
+    def wanted(self, *, days: Sequence[date] | None = None) -> tuple[WantedObject, ...]:
+        """Keyframes that are asked for and not there, those that failed for good left out."""
+        for_good = failures.open_subjects("archive", retryable=False)
+        select = sa.select(*columns_of(archive, WantedObject)).where(
+            archive.c.kind == "keyframe",
+            archive.c.state != ArchiveState.ARCHIVED,
+            archive.c.object_key.not_in(for_good),
+        )
+        if days is not None:
+            select = select.where(archive.c.day.in_(days))
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(archive.c.day, archive.c.object_key), WantedObject)
 
     def record_archived(self, archived: ArchivedObject, *, at: datetime) -> None:
         """Commit that a download is whole and in its place."""

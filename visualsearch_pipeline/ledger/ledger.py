@@ -53,8 +53,8 @@ class Ledger:
     def count_by(self, *columns: sa.ColumnElement[object]) -> dict[tuple[object, ...], int]:
         """How many rows there are per combination of values of columns of one table."""
         with self._database.reading() as connection:
-            rows = connection.execute(sa.select(*columns, sa.func.count()).group_by(*columns))
-            return {tuple(row[:-1]): int(row[-1]) for row in rows}
+            select = sa.select(sa.func.count(), *columns).group_by(*columns)
+            return {tuple(values): count for count, *values in connection.execute(select).tuples()}
 
     def rows(self, select: sa.Select[*tuple[Any, ...]]) -> tuple[Mapping[str, object], ...]:
         """The rows of a select over the ledger's tables, for publication and reports."""

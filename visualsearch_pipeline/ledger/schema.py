@@ -120,6 +120,7 @@ uploads = Table(
     Column("lease_owner", Text),
     Column("lease_expires_at", UtcDateTime),
     Column("intended_at", UtcDateTime, comment="When the first call that may have taken effect was decided on."),
+    Column("attempted_at", UtcDateTime, comment="When the last such call was decided on."),
     Column("uploaded_at", UtcDateTime),
     Column("video_no", String(64)),
     Column("adopted", Boolean, nullable=False, default=False, comment="Found in the library instead of answered."),

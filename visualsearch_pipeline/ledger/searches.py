@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger.database import Database, upsert
+from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
 from visualsearch_pipeline.ledger.schema import coverage, queries, videos
 from visualsearch_pipeline.ledger.states import VideoState
+from visualsearch_pipeline.ledger.videos import LibraryVideo
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,17 @@ class QueryRecord:
     asks: str
     definition: Mapping[str, object]
     description: str | None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One version of one query, and which videos it concerns: all, some by id, or those that another version hit."""
+
+    query_set: str
+    query_id: str
+    query_version: str
+    within_videos: tuple[str, ...] | None = None
+    within_hits_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,15 +81,27 @@ class Searches:
                         .values(retired_at=at)
                     )
 
-    def covered(self, query_set: str, *, days: Sequence[date] | None = None) -> set[tuple[str, str, str]]:
-        """The answered (query_id, query_version, video_no) of a set; of the videos of `days` only, if given."""
-        select = sa.select(coverage.c.query_id, coverage.c.query_version, coverage.c.video_no).where(
-            coverage.c.query_set == query_set
-        )
+    def unanswered(self, question: Question, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
+        """The ready videos that a question concerns and has no answer for, newest day first."""
+        select = sa.select(*columns_of(videos, LibraryVideo)).where(*_lacks_answer(question))
         if days is not None:
-            select = select.where(coverage.c.day.in_(days))
+            select = select.where(videos.c.day.in_(days))
         with self._database.reading() as connection:
-            return {(row.query_id, row.query_version, row.video_no) for row in connection.execute(select)}
+            return read_all(connection, select.order_by(videos.c.day.desc(), videos.c.video_no), LibraryVideo)
+
+    def unanswered_days(self, questions: Iterable[Question]) -> tuple[date, ...]:
+        """The days with ready videos that lack an answer to any of the questions, oldest first."""
+        days: set[date] = set()
+        with self._database.reading() as connection:
+            for question in questions:
+                select = sa.select(videos.c.day).where(*_lacks_answer(question)).distinct()
+                days.update(connection.scalars(select))
+        return tuple(sorted(days))
+
+    def forget(self, question: Question, *, days: Sequence[date]) -> None:
+        """Let a question be asked again of the videos of some days."""
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(coverage).where(*_is_of(question), coverage.c.day.in_(days)))
 
     def record_coverage(self, pairs: Iterable[Covered], *, run_id: str, at: datetime) -> None:
         """Commit answers. Called after their hits are safely in Parquet: this is the commit record."""
@@ -86,20 +110,26 @@ class Searches:
                 row = asdict(pair) | {"searched_at": at, "run_id": run_id}
                 upsert(connection, coverage, row, update=("day", "hits", "truncated", "searched_at", "run_id"))
 
-    def uncovered_days(self, query_set: str, versions: Mapping[str, str]) -> tuple[date, ...]:
-        """The days with ready videos that lack an answer to any of `versions` (query_id to query_version)."""
-        days: set[date] = set()
-        with self._database.reading() as connection:
-            for query_id, version in versions.items():
-                answered = sa.select(coverage.c.video_no).where(
-                    coverage.c.query_set == query_set,
-                    coverage.c.query_id == query_id,
-                    coverage.c.query_version == version,
-                )
-                select = (
-                    sa.select(videos.c.day)
-                    .where(videos.c.state == VideoState.READY, videos.c.video_no.not_in(answered))
-                    .distinct()
-                )
-                days.update(connection.scalars(select))
-        return tuple(sorted(days))
+
+def _lacks_answer(question: Question) -> Iterator[sa.ColumnElement[bool]]:
+    answered = sa.select(coverage.c.video_no).where(*_is_of(question))
+    yield videos.c.state == VideoState.READY
+    yield videos.c.video_no.not_in(answered)
+    if question.within_videos is not None:
+        yield videos.c.video_no.in_(question.within_videos)
+    if question.within_hits_of is not None:
+        yield videos.c.video_no.in_(
+            sa.select(coverage.c.video_no).where(
+                coverage.c.query_set == question.query_set,
+                coverage.c.query_version == question.within_hits_of,
+                coverage.c.hits > 0,
+            )
+        )
+
+
+def _is_of(question: Question) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        coverage.c.query_set == question.query_set,
+        coverage.c.query_id == question.query_id,
+        coverage.c.query_version == question.query_version,
+    )

@@ -56,5 +56,8 @@ OPEN_VIDEOS = (VideoState.INDEXING, VideoState.STUCK)
 class ArchiveState(StrEnum):
     """Whether a download is kept."""
 
+    WANTED = "wanted"
     ARCHIVED = "archived"
+    """Whole, proven and in its place."""
     FAILED = "failed"
+    """Could not be fetched, or what came was not proven; the reason is kept."""

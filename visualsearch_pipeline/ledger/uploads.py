@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all
 from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeaseOwner, is_free
-from visualsearch_pipeline.ledger.schema import uploads, videos
-from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, UploadState, VideoState
+from visualsearch_pipeline.ledger.schema import items, uploads, videos
+from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, ItemState, UploadState, VideoState
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Upload:
     lease_owner: str | None
     lease_expires_at: datetime | None
     intended_at: datetime | None
+    attempted_at: datetime | None
     video_no: str | None
     reason: str | None
 
@@ -41,9 +42,15 @@ class Uploads:
         self._database = database
 
     def open(self, *, days: Sequence[date] | None = None) -> tuple[Upload, ...]:
-        """What is not yet in the library, oldest day first."""
-        select = (
-            sa.select(*_COLUMNS).where(uploads.c.state.in_(OPEN_UPLOADS)).order_by(uploads.c.day, uploads.c.upload_name)
+        """What is not yet in the library and can be got there, oldest day first.
+
+        A content whose items have all left the source, or changed, has nothing to be sent from; it is only listed if
+        an earlier call may have taken effect.
+        """
+        in_source = sa.select(items.c.sha256).where(items.c.state == ItemState.ACCEPTED)
+        select = sa.select(*_COLUMNS).where(
+            uploads.c.state.in_(OPEN_UPLOADS),
+            sa.or_(uploads.c.state != UploadState.PENDING, uploads.c.sha256.in_(in_source)),
         )
         if days is not None:
             select = select.where(uploads.c.day.in_(days))
@@ -90,6 +97,7 @@ class Uploads:
                     state=UploadState.SENDING,
                     attempts=uploads.c.attempts + 1,
                     intended_at=sa.func.coalesce(uploads.c.intended_at, at),
+                    attempted_at=at,
                 )
             )
 
@@ -114,16 +122,8 @@ class Uploads:
             )
             known = connection.scalar(sa.select(videos.c.video_no).where(videos.c.video_no == video_no))
             if known is None:
-                connection.execute(
-                    sa.insert(videos).values(
-                        video_no=video_no,
-                        sha256=sha256,
-                        day=day,
-                        state=VideoState.INDEXING,
-                        video_name=video_name,
-                        uploaded_at=at,
-                    )
-                )
+                video = {"video_no": video_no, "sha256": sha256, "day": day, "video_name": video_name}
+                connection.execute(sa.insert(videos).values(video | {"state": VideoState.INDEXING, "uploaded_at": at}))
             failures.resolve_in(connection, subject=uri, at=at, steps=("uploads",))
 
     def record_failed(
@@ -146,10 +146,14 @@ class Uploads:
             )
 
     def release(self, sha256: str, *, state: UploadState) -> None:
-        """Give a lease back without a result, as when a run is told to stop."""
+        """Give a lease back without a result. PENDING says that no earlier call took effect."""
+        values: dict[str, object] = {"state": state, "lease_owner": None, "lease_expires_at": None}
+        if state is UploadState.PENDING:
+            values["intended_at"] = None
         with self._database.writing() as connection:
-            connection.execute(
-                sa.update(uploads)
-                .where(uploads.c.sha256 == sha256)
-                .values(state=state, lease_owner=None, lease_expires_at=None)
-            )
+            connection.execute(sa.update(uploads).where(uploads.c.sha256 == sha256).values(values))
+
+    def claimed_video_nos(self) -> frozenset[str]:
+        """The library entries that an upload of ours is already bound to."""
+        with self._database.reading() as connection:
+            return frozenset(connection.scalars(sa.select(videos.c.video_no)))

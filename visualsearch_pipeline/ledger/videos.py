@@ -24,6 +24,7 @@ class LibraryVideo:
     state: VideoState
     video_name: str | None
     cause: str | None
+    tags: Sequence[str] | None
     bucket: str | None
     blob: str | None
     created_at: datetime | None
@@ -77,6 +78,12 @@ class Videos:
             select = select.where(videos.c.day.in_(days))
         with self._database.reading() as connection:
             return read_all(connection, select.order_by(videos.c.day, videos.c.video_no), LibraryVideo)
+
+    def count_ready_by_day(self) -> dict[date, int]:
+        """How many entries are ready to be searched, per day."""
+        select = sa.select(videos.c.day, sa.func.count()).where(videos.c.state == VideoState.READY)
+        with self._database.reading() as connection:
+            return dict(connection.execute(select.group_by(videos.c.day)).tuples().all())
 
     def media_uris(self) -> dict[str, str]:
         """For every `video_no` the URI of the media item that was uploaded."""

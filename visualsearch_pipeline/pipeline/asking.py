@@ -1,0 +1,67 @@
+"""Asking the service one planned search call, whatever its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visualsearch_pipeline.api import ClipHit, FilteringLevel, SearchKind
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
+from visualsearch_pipeline.queries import (
+    DayTag,
+    ImageInVideoQuery,
+    ImageQuery,
+    OneVideo,
+    SearchCall,
+    TextQuery,
+    TranscriptQuery,
+    VideoList,
+    asks,
+    is_full,
+    limit_of,
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one call came to: the hits as the service sent them, and whether there may be more of them."""
+
+    call: SearchCall
+    hits: tuple[ClipHit, ...]
+    is_full: bool
+
+
+def ask(pipeline: Pipeline, call: SearchCall) -> Answer:
+    """Make one call.
+
+    Raises:
+        VisualSearchError: the call failed.
+        BudgetExceeded: it would pass a budget, and was not made.
+    """
+    query = call.query
+    pipeline.spending.check(f"Searching for {asks(query)!r}", cost_usd=pipeline.spending.search_usd)
+    client = pipeline.client
+    match query, call.reach:
+        case TextQuery(), reach:
+            hits = client.search(
+                query.text,
+                kind=SearchKind(query.medium),
+                top_k=limit_of(call) or 1,
+                filtering_level=FilteringLevel(query.filtering_level) if query.filtering_level else None,
+                video_nos=reach.video_nos if isinstance(reach, VideoList) else None,
+                tag=DAY_TAG_PREFIX + reach.day.isoformat() if isinstance(reach, DayTag) else query.tag,
+                camera_model=query.camera,
+                taken_after=query.taken_after,
+                latitude=query.near.latitude if query.near else None,
+                longitude=query.near.longitude if query.near else None,
+            )
+        case ImageQuery(), _:
+            hits = client.search_similar_images(query.image.path, similarity=query.similarity)
+        case ImageInVideoQuery(), OneVideo(video_no):
+            hits = client.search_clips_by_image(query.image.path, video_no=video_no, prompt=query.prompt)
+        case TranscriptQuery(), _:
+            hits = tuple(client.iter_audio_transcripts(query.transcript))
+        case _:
+            raise TypeError(f"no call is known for {query} about {call.reach}")
+    scores = [hit.score for hit in hits if hit.score is not None]
+    return Answer(call, hits, is_full(call, len(hits), lowest_score=min(scores, default=None)))

@@ -1,0 +1,228 @@
+"""From a source to queued uploads: look, wait until files hold still, probe, hash, bind to content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import PurePosixPath
+from typing import Final
+
+from visualsearch_pipeline import media
+from visualsearch_pipeline.ledger import Content, Item, ItemState, Sighting
+from visualsearch_pipeline.media import (
+    FileChanged,
+    FileVanished,
+    InspectedMedia,
+    MediaRejected,
+    SourceFile,
+    SourceUnavailable,
+)
+from visualsearch_pipeline.pipeline.errors import SourceProblem
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+
+_NAME_CHARACTERS: Final = 80
+_HASH_CHARACTERS: Final = 16
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """What a look at the source found.
+
+    `problems` are parts of the source that could not be read: what lies there is neither known nor forgotten.
+    """
+
+    files: int
+    new: int
+    changed: int
+    gone: int
+    settling: int
+    skipped: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What became of the items that were looked into. `bytes_hashed` counts those that were accepted."""
+
+    accepted: int
+    duplicates: int
+    refused: int
+    bytes_hashed: int
+
+
+def look_at_source(pipeline: Pipeline) -> SourceReport:
+    """List the source and keep in the ledger what is new, changed, settled or gone. No file is opened.
+
+    An item's day is fixed when it is first seen (design: partitions are days). A file younger than
+    `source.settle_seconds` is left alone until two looks agree about its size and time.
+
+    Raises:
+        SourceProblem: the source as a whole cannot be listed. Nothing is marked as gone then.
+    """
+    source = pipeline.settings.source
+    try:
+        found = media.discover(
+            source.path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
+        )
+    except SourceUnavailable as error:
+        raise SourceProblem(str(error)) from error
+    now = pipeline.now()
+    known = pipeline.ledger.items.all_by_uri()
+    sightings: list[Sighting] = []
+    to_inspect: list[str] = []
+    counts = {"new": 0, "changed": 0}
+    for file in found.files:
+        before = known.get(file.uri)
+        if before is None or before.state is ItemState.GONE or _differs(file, before):
+            counts["new" if before is None else "changed"] += 1
+            sightings.append(_sighting(pipeline, file, before, now=now))
+        elif _is_due(pipeline, file, before, now=now):
+            to_inspect.append(file.uri)
+    seen = {file.uri for file in found.files}
+    gone = [uri for uri, item in known.items() if uri not in seen and item.state is not ItemState.GONE]
+    if found.problems:
+        gone = []  # what could not be listed is not known to have left
+    pipeline.ledger.items.record_sightings(sightings, gone=gone, seen_at=now)
+    pipeline.ledger.items.settle(to_inspect)
+    _keep_problems(pipeline, found.problems, now=now)
+    return SourceReport(
+        files=len(found.files),
+        new=counts["new"],
+        changed=counts["changed"],
+        gone=len(gone),
+        settling=len(pipeline.ledger.items.in_state(ItemState.SETTLING)),
+        skipped=len(pipeline.ledger.items.in_state(ItemState.SKIPPED)),
+        problems=tuple(f"{problem.uri}: {problem.reason}" for problem in found.problems),
+    )
+
+
+def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> IngestReport:
+    """Probe and hash the settled items of `days` (all days if None), and queue new content for upload.
+
+    What the service would refuse is set aside with its reason; a file that cannot be read now is tried again the next
+    time. One item never stops the others.
+    """
+    items = pipeline.ledger.items
+    pending = (*items.in_state(ItemState.FOUND, days=days), *items.refused_for_a_passing_reason(days=days))
+    accepted = duplicates = refused = bytes_hashed = 0
+    total = sum(item.size_bytes for item in pending)
+    with pipeline.progress.task("looking into media", total=total, unit="bytes") as task:
+        for item in pending:
+            file = SourceFile(
+                uri=item.uri,
+                relative_path=item.name,
+                name=PurePosixPath(item.name).name,
+                size_bytes=item.size_bytes,
+                modified_at=item.modified_at,
+                etag=item.etag,
+            )
+            try:
+                inspected = media.inspect(file, storage_options=pipeline.storage_options, on_progress=task.advance)
+            except MediaRejected as error:
+                refused += 1
+                items.record_refused(
+                    item.uri, reason=error.message, retryable=error.reason.mended_in_place, at=pipeline.now()
+                )
+            except FileChanged as error:
+                items.settle([item.uri], state=ItemState.SETTLING, reason=str(error))
+            except FileVanished:
+                items.record_sightings([], gone=[item.uri], seen_at=pipeline.now())
+            else:
+                content = _content(item, inspected)
+                is_new = items.record_accepted(
+                    item.uri, content=content, upload_name=upload_name(content), at=pipeline.now()
+                )
+                accepted += is_new
+                duplicates += not is_new
+                bytes_hashed += inspected.content.size_bytes
+    return IngestReport(accepted=accepted, duplicates=duplicates, refused=refused, bytes_hashed=bytes_hashed)
+
+
+def upload_name(content: Content) -> str:
+    """The name a content is uploaded under: readable, safe in any header, and unique by the hash it carries.
+
+    The service keeps the stem as `video_name` (contract §2.1), so that an upload whose answer was lost can be found.
+    """
+    path = PurePosixPath(content.name)
+    stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem)
+    stem = "-".join(part for part in stem.split("-") if part)[:_NAME_CHARACTERS]
+    return f"{stem or 'media'}-{hash_mark(content.sha256)}{path.suffix.lower()}"
+
+
+def hash_mark(sha256: str) -> str:
+    """The part of a content's hash that its upload name carries."""
+    return sha256[:_HASH_CHARACTERS]
+
+
+def _differs(file: SourceFile, item: Item) -> bool:
+    return (file.size_bytes, file.modified_at, file.etag) != (item.size_bytes, item.modified_at, item.etag)
+
+
+def _is_due(pipeline: Pipeline, file: SourceFile, item: Item, *, now: datetime) -> bool:
+    """Whether an unchanged item can be looked into now and could not before."""
+    if item.state is ItemState.SETTLING:
+        return _is_settled(pipeline, file, item, now=now)
+    return item.state is ItemState.SKIPPED and item.day >= pipeline.settings.source.start_date
+
+
+def _sighting(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> Sighting:
+    source = pipeline.settings.source
+    day = before.day if before else media.day_of(file, partition_by=source.partition_by, seen_at=now).day
+    state, reason = ItemState.SETTLING, None
+    if day < source.start_date:
+        state = ItemState.SKIPPED
+        reason = (
+            f"its day {day} is before source.start_date {source.start_date}; set an earlier start_date to include it"
+        )
+    elif _is_settled(pipeline, file, before, now=now):
+        state = ItemState.FOUND
+    return Sighting(
+        uri=file.uri,
+        name=file.relative_path,
+        day=day,
+        state=state,
+        size_bytes=file.size_bytes,
+        modified_at=file.modified_at,
+        etag=file.etag,
+        reason=reason,
+    )
+
+
+def _is_settled(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> bool:
+    previous = media.Sighting(before.size_bytes, before.modified_at, before.changed_at) if before else None
+    return media.is_settled(
+        file, previous=previous, seen_at=now, settle_seconds=pipeline.settings.source.settle_seconds
+    )
+
+
+def _keep_problems(pipeline: Pipeline, problems: Sequence[media.DiscoveryProblem], *, now: datetime) -> None:
+    failures = pipeline.ledger.failures
+    standing = {problem.uri for problem in problems}
+    for failure in failures.unresolved(step="source"):
+        if failure.subject not in standing:
+            failures.resolve(subject=failure.subject, at=now, steps=("source",))
+    for problem in problems:
+        failures.record("source", subject=problem.uri, day=None, reason=problem.reason, retryable=True, at=now)
+
+
+def _content(item: Item, inspected: InspectedMedia) -> Content:
+    info = inspected.info
+    return Content(
+        sha256=inspected.content.sha256,
+        day=item.day,
+        uri=item.uri,
+        name=item.name,
+        size_bytes=inspected.content.size_bytes,
+        container=info.container,
+        video_codec=info.video_codec,
+        duration_seconds=info.duration_seconds,
+        width=info.width,
+        height=info.height,
+        fps=info.fps,
+        has_audio=info.has_audio,
+        captured_at=info.captured_at,
+        camera_model=info.camera_model,
+        latitude=info.latitude,
+        longitude=info.longitude,
+    )

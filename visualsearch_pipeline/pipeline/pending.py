@@ -1,0 +1,67 @@
+"""What is left to do, by day: the one place that decides it, for sensors, the command line and the status page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from visualsearch_pipeline.ledger import ItemState, Ledger
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.search import questions_of
+from visualsearch_pipeline.queries import QueryCatalog
+
+
+@dataclass(frozen=True)
+class PendingWork:
+    """Days with work, per step, oldest first. `hits` is by query set."""
+
+    media: tuple[date, ...]
+    uploads: tuple[date, ...]
+    videos: tuple[date, ...]
+    hits: dict[str, tuple[date, ...]]
+    transcripts: tuple[date, ...]
+    captions: tuple[date, ...]
+    archive: tuple[date, ...]
+
+    @property
+    def after_indexing(self) -> tuple[date, ...]:
+        """Days with something to be asked or fetched of ready videos."""
+        return _days(*self.hits.values(), self.transcripts, self.captions, self.archive)
+
+    @property
+    def to_do(self) -> tuple[date, ...]:
+        """Days with work that a run can do now."""
+        return _days(self.media, self.uploads, self.videos, self.after_indexing)
+
+
+def pending_work(pipeline: Pipeline) -> PendingWork:
+    """Read from the ledger what is left to do. No call, no look at the source."""
+    ledger = pipeline.ledger
+    archive = pipeline.settings.archive
+    return PendingWork(
+        media=_days(
+            (item.day for item in ledger.items.in_state(ItemState.FOUND)),
+            (item.day for item in ledger.items.refused_for_a_passing_reason()),
+        ),
+        uploads=_days(upload.day for upload in ledger.uploads.open()),
+        videos=_days(video.day for video in ledger.videos.open()),
+        hits=_pending_hits(ledger, pipeline.catalog),
+        transcripts=_days(video.day for video in ledger.fetches.without_transcription("transcripts")),
+        captions=_days(video.day for video in ledger.fetches.without_transcription("captions")),
+        archive=_days(
+            (video.day for video in (ledger.fetches.unarchived_videos() if archive.videos else ())),
+            (wanted.day for wanted in (ledger.fetches.wanted() if archive.keyframes else ())),
+        ),
+    )
+
+
+def _pending_hits(ledger: Ledger, catalog: QueryCatalog) -> dict[str, tuple[date, ...]]:
+    return {
+        query_set.name: ledger.searches.unanswered_days(question for _, question in questions_of(query_set))
+        for query_set in catalog.sets
+    }
+
+
+def _days(*groups: Iterable[date]) -> tuple[date, ...]:
+    return tuple(sorted({day for group in groups for day in group}))

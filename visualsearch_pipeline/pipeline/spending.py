@@ -1,0 +1,106 @@
+"""What calls cost, and the budgets that stop before the call that would pass them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from visualsearch_pipeline.api import ApiCall
+from visualsearch_pipeline.ledger import Ledger
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded
+from visualsearch_pipeline.settings import BudgetSettings, PriceSettings
+
+_SECONDS_PER_MINUTE = 60
+_BYTES_PER_GIGABYTE = 1_000_000_000
+_ROUNDING_USD = 1e-9
+
+SEARCH_OPERATIONS = frozenset(
+    {
+        "search",
+        "search_similar_images",
+        "search_clips_by_image",
+        "search_audio_transcripts",
+        "get_audio_transcription",
+        "get_video_caption",
+        "get_video_transcription",
+    }
+)
+"""Operations priced as one search each (contract §3.2)."""
+
+DOWNLOAD_OPERATIONS = frozenset({"download", "download_blob"})
+"""Operations priced by the bytes that came."""
+
+
+class Spending:
+    """The bill of one run: what its calls cost, and whether the next one may be made.
+
+    Only successful calls cost anything (contract §3.2); a download that breaks off counts the bytes that came, which
+    the service has charged before it streams.
+    """
+
+    def __init__(self, *, budget: BudgetSettings, ledger: Ledger, run_id: str, clock: Callable[[], datetime]) -> None:
+        self._budget = budget
+        self._ledger = ledger
+        self._run_id = run_id
+        self._clock = clock
+        self._minutes_by_upload_name: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def prices(self) -> PriceSettings:
+        """The price table in force."""
+        return self._budget.prices
+
+    def indexing_usd(self, duration_seconds: float | None) -> float:
+        """What indexing a video of this length costs."""
+        minutes = (duration_seconds or 0.0) / _SECONDS_PER_MINUTE
+        return minutes * self.prices.indexing_per_1000_minutes / 1000
+
+    def download_usd(self, size_bytes: int | None) -> float:
+        """What downloading this many bytes costs."""
+        return (size_bytes or 0) / _BYTES_PER_GIGABYTE * self.prices.download_per_gigabyte
+
+    @property
+    def search_usd(self) -> float:
+        """What one search costs."""
+        return self.prices.search_per_1000 / 1000
+
+    def expect_upload(self, upload_name: str, *, duration_seconds: float | None) -> None:
+        """Remember how long a video is, so that its upload can be priced when it succeeds."""
+        self._minutes_by_upload_name[upload_name] = (duration_seconds or 0.0) / _SECONDS_PER_MINUTE
+
+    def cost_of(self, call: ApiCall) -> float:
+        """What one attempt cost, in US dollars."""
+        if call.operation in DOWNLOAD_OPERATIONS:
+            return self.download_usd(call.bytes_received)
+        if call.outcome != "ok":
+            return 0.0
+        if call.operation == "upload":
+            minutes = self._minutes_by_upload_name.get(call.item or "", 0.0)
+            return minutes * self.prices.indexing_per_1000_minutes / 1000
+        return self.search_usd if call.operation in SEARCH_OPERATIONS else 0.0
+
+    def check(self, what: str, *, cost_usd: float) -> None:
+        """Refuse a call that would pass a budget.
+
+        Raises:
+            BudgetExceeded: the call would spend more than `budget.per_run_usd` or `budget.per_day_usd`.
+        """
+        if self._budget.per_run_usd is None and self._budget.per_day_usd is None:
+            return
+        midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        with self._lock:
+            if self._budget.per_run_usd is not None:
+                spent = self._ledger.calls.spent_usd(run_id=self._run_id)
+                self._refuse_above("per_run_usd", self._budget.per_run_usd, what, cost_usd=cost_usd, spent_usd=spent)
+            if self._budget.per_day_usd is not None:
+                spent = self._ledger.calls.spent_usd(since=midnight)
+                self._refuse_above("per_day_usd", self._budget.per_day_usd, what, cost_usd=cost_usd, spent_usd=spent)
+
+    def _refuse_above(self, name: str, limit_usd: float, what: str, *, cost_usd: float, spent_usd: float) -> None:
+        if spent_usd + cost_usd > limit_usd + _ROUNDING_USD:
+            raise BudgetExceeded(
+                f"{what} would cost ${cost_usd:.4f}, and ${spent_usd:.4f} of the ${limit_usd:.4f} of `budget.{name}` "
+                f"are spent (prices as of {self.prices.as_of}). It was not called; raise the budget or wait."
+            )

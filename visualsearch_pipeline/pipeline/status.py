@@ -1,0 +1,80 @@
+"""Where everything stands, for `visualsearch status` and for exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger import Failure, ItemState, VideoState
+from visualsearch_pipeline.ledger.schema import archive, coverage, items, transcriptions, uploads, videos
+from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.queries import BrokenQuerySet
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts by state, what is left to do, and what failed.
+
+    `waiting` counts what only time or the service can move on: files still being written, videos being indexed,
+    uploads whose fate is open.
+    """
+
+    items: dict[str, int]
+    uploads: dict[str, int]
+    videos: dict[str, int]
+    archive: dict[str, int]
+    pairs_covered: int
+    hits: int
+    transcripts: int
+    captions: int
+    spent_usd: float
+    pending: PendingWork
+    waiting: int
+    failures: tuple[Failure, ...]
+    broken_query_sets: tuple[BrokenQuerySet, ...]
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether anything needs a person."""
+        return bool(self.failures or self.broken_query_sets)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do or to wait for."""
+        return not self.pending.to_do and not self.waiting
+
+
+def read_status(pipeline: Pipeline) -> Status:
+    """Read the status from the ledger and the query files. No call is made."""
+    ledger = pipeline.ledger
+    videos_by_state = _by_state(ledger.count_by(videos.c.state))
+    items_by_state = _by_state(ledger.count_by(items.c.state))
+    archived = ledger.count_by(archive.c.kind, archive.c.state)
+    transcribed = {str(kind): count for (kind,), count in ledger.count_by(transcriptions.c.kind).items()}
+    sums = sa.select(sa.func.count().label("pairs"), sa.func.coalesce(sa.func.sum(coverage.c.hits), 0).label("hits"))
+    (answered,) = ledger.rows(sums)
+    return Status(
+        items=items_by_state,
+        uploads=_by_state(ledger.count_by(uploads.c.state)),
+        videos=videos_by_state,
+        archive={f"{kind} {state}": count for (kind, state), count in archived.items()},
+        pairs_covered=int(str(answered["pairs"])),
+        hits=int(str(answered["hits"])),
+        transcripts=transcribed.get("transcripts", 0),
+        captions=transcribed.get("captions", 0),
+        spent_usd=ledger.calls.spent_usd(),
+        pending=pending_work(pipeline),
+        waiting=(
+            items_by_state.get(ItemState.SETTLING, 0)
+            + videos_by_state.get(VideoState.INDEXING, 0)
+            + len(ledger.uploads.open())
+        ),
+        failures=ledger.failures.unresolved(),
+        broken_query_sets=pipeline.catalog.broken,
+    )
+
+
+def _by_state(counts: dict[tuple[object, ...], int]) -> dict[str, int]:
+    return {str(state): count for (state,), count in counts.items()}

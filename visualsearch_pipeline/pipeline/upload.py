@@ -1,0 +1,305 @@
+"""Uploading queued contents, each exactly once.
+
+Order of writing, per content: lease, intent, call, result. Killed anywhere, the next run finds a state that says what
+may have happened, and asks the library before it sends again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, auto
+from functools import partial
+from pathlib import PurePosixPath
+
+from visualsearch_pipeline.api import (
+    ConnectionFailed,
+    InvalidInput,
+    InvalidRequest,
+    UploadOutcomeUnknown,
+    UploadSourceError,
+    Video,
+    VisualSearchError,
+)
+from visualsearch_pipeline.ledger import Content, Item, ItemState, LeaseOwner, Upload, UploadState
+from visualsearch_pipeline.media import SourceContent, SourceFile
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError, ServiceRefuses, ServiceUnreachable
+from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
+from visualsearch_pipeline.pipeline.progress import Task
+from visualsearch_pipeline.pipeline.reconciling import (
+    CLOCK_SKEW,
+    DAY_TAG_PREFIX,
+    HASH_TAG_PREFIX,
+    LostUpload,
+    Verdict,
+    find_lost_uploads,
+)
+
+
+@dataclass(frozen=True)
+class UploadReport:
+    """What became of the queued uploads. `waiting` are held by another process, or their fate is not decided yet."""
+
+    uploaded: int
+    adopted: int
+    failed: int
+    refused: int
+    waiting: int
+    bytes_sent: int
+
+
+class _Outcome(Enum):
+    UPLOADED = auto()
+    FAILED = auto()
+    REFUSED = auto()
+    WAITING = auto()
+
+
+def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadReport:
+    """Upload the queued contents of `days` (all days if None); several transfers overlap.
+
+    Uploads whose answer was lost are looked for in the library first and adopted if they are there.
+
+    Raises:
+        ServiceRefuses: the service refuses every call (key, credits, permission).
+        ServiceUnreachable: no connection can be made.
+        BudgetExceeded: the next upload would pass a budget.
+    """
+    owner = LeaseOwner.current()
+    adopted = _reconcile(pipeline, owner=owner, days=days)
+    pending = [upload for upload in pipeline.ledger.uploads.open(days=days) if upload.state is UploadState.PENDING]
+    undecided = len(pipeline.ledger.uploads.open(days=days)) - len(pending)
+    contents = {upload.sha256: pipeline.ledger.items.content(upload.sha256) for upload in pending}
+    total_bytes = sum(content.size_bytes for content in contents.values())
+    outcomes: list[_Outcome] = []
+    sent = 0
+    time_box = pipeline.time_box()
+    with (
+        pipeline.progress.task(f"uploading {len(pending)} videos", total=total_bytes, unit="bytes") as task,
+        ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="upload") as pool,
+    ):
+        futures = {}
+        for queued in pending:
+            future = pool.submit(_upload_one, pipeline, queued, contents[queued.sha256], owner, time_box)
+            future.add_done_callback(partial(_advance, task, contents[queued.sha256].size_bytes))
+            futures[future] = queued
+        _stop_at_first_error(futures)
+        for future, queued in futures.items():
+            outcome = future.result()
+            outcomes.append(outcome)
+            sent += contents[queued.sha256].size_bytes if outcome is _Outcome.UPLOADED else 0
+    return UploadReport(
+        uploaded=outcomes.count(_Outcome.UPLOADED),
+        adopted=adopted,
+        failed=outcomes.count(_Outcome.FAILED),
+        refused=outcomes.count(_Outcome.REFUSED),
+        waiting=outcomes.count(_Outcome.WAITING) + undecided,
+        bytes_sent=sent,
+    )
+
+
+def _advance(task: Task, size_bytes: int, done: Future[_Outcome]) -> None:
+    if not done.cancelled():
+        task.advance(size_bytes)
+
+
+def _stop_at_first_error(futures: Sequence[Future[_Outcome]] | dict[Future[_Outcome], Upload]) -> None:
+    """Wait for all; if one raises, begin no more and let those under way end, so that no answer is lost."""
+    done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+    failed = next((future for future in done if not future.cancelled() and future.exception()), None)
+    if failed is None:
+        return
+    for future in waiting:
+        future.cancel()
+    wait(waiting)
+    failed.result()
+
+
+def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: LeaseOwner, time_box: TimeBox) -> _Outcome:
+    if time_box.is_over:
+        return _Outcome.WAITING
+    uploads = pipeline.ledger.uploads
+    taken = uploads.take(queued.sha256, owner=owner, now=pipeline.now())
+    if taken is None:
+        return _Outcome.WAITING
+    if taken.state is not UploadState.PENDING:
+        uploads.release(queued.sha256, state=taken.state)
+        return _Outcome.WAITING
+    available = pipeline.ledger.items.items_with(queued.sha256)
+    if not available:
+        uploads.release(queued.sha256, state=UploadState.PENDING)
+        return _Outcome.WAITING
+    try:
+        pipeline.spending.check(
+            f"Indexing {content.name!r}", cost_usd=pipeline.spending.indexing_usd(content.duration_seconds)
+        )
+    except BudgetExceeded:
+        uploads.release(queued.sha256, state=UploadState.PENDING)
+        raise
+    pipeline.spending.expect_upload(queued.upload_name, duration_seconds=content.duration_seconds)
+    client = pipeline.client
+    uploads.record_intent(queued.sha256, at=pipeline.now())
+    try:
+        answer = client.upload(
+            SourceContent(_source_file(available[0]), pipeline.storage_options),
+            upload_name=queued.upload_name,
+            tags=(f"{HASH_TAG_PREFIX}{content.sha256}", f"{DAY_TAG_PREFIX}{content.day.isoformat()}"),
+            captured_at=content.captured_at,
+            camera_model=content.camera_model[:200] if content.camera_model else None,
+            latitude=content.latitude,
+            longitude=content.longitude,
+            expected_sha256=content.sha256,
+            on_progress=_Heartbeat(pipeline, queued.sha256, owner),
+        )
+    except VisualSearchError as error:
+        return _keep_failure(pipeline, queued, available[0], error)
+    except BaseException:
+        # Stopped from outside while bytes were moving: what the service made of them is not known.
+        uploads.release(queued.sha256, state=UploadState.UNCERTAIN)
+        raise
+    uploads.record_uploaded(
+        queued.sha256,
+        video_no=answer.video_no,
+        video_name=answer.video_name,
+        adopted=False,
+        uri=content.uri,
+        at=pipeline.now(),
+    )
+    return _Outcome.UPLOADED
+
+
+class _Heartbeat:
+    """Renews the lease of an upload while its bytes move, at most once per `EVERY_SECONDS`."""
+
+    EVERY_SECONDS = 60
+
+    def __init__(self, pipeline: Pipeline, sha256: str, owner: LeaseOwner) -> None:
+        self._pipeline = pipeline
+        self._sha256 = sha256
+        self._owner = owner
+        self._renewed_at = pipeline.now()
+
+    def __call__(self, _sent_bytes: int) -> None:
+        now = self._pipeline.now()
+        if (now - self._renewed_at).total_seconds() >= self.EVERY_SECONDS:
+            self._renewed_at = now
+            self._pipeline.ledger.uploads.renew(self._sha256, owner=self._owner, now=now)
+
+
+def _keep_failure(pipeline: Pipeline, queued: Upload, item: Item, error: VisualSearchError) -> _Outcome:
+    """Record what an upload's error says about its effect; raise what every further upload would meet too."""
+    uploads = pipeline.ledger.uploads
+    state, retryable = UploadState.PENDING, True
+    if isinstance(error, UploadOutcomeUnknown) and error.request_complete:
+        state = UploadState.UNCERTAIN
+    elif isinstance(error, InvalidInput | InvalidRequest):
+        state, retryable = UploadState.REFUSED, False
+    if error.stops_run or isinstance(error, ConnectionFailed):
+        uploads.release(queued.sha256, state=state)
+        raise _stopping(error) from error
+    if isinstance(error, UploadSourceError):
+        # The bytes are not those that were hashed: back to the beginning with the item.
+        uploads.release(queued.sha256, state=UploadState.PENDING)
+        pipeline.ledger.items.settle([item.uri], state=ItemState.SETTLING, reason=str(error))
+        return _Outcome.WAITING
+    uploads.record_failed(
+        queued.sha256, state=state, reason=str(error), retryable=retryable, uri=item.uri, at=pipeline.now()
+    )
+    return _Outcome.FAILED if retryable else _Outcome.REFUSED
+
+
+def _stopping(error: VisualSearchError) -> PipelineError:
+    return ServiceRefuses(str(error)) if error.stops_run else ServiceUnreachable(str(error))
+
+
+def stopping_error(error: VisualSearchError) -> PipelineError | None:
+    """What to raise instead of going on to the next item, if `error` concerns every item alike."""
+    return _stopping(error) if error.stops_run or isinstance(error, ConnectionFailed) else None
+
+
+def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | None) -> int:
+    """Look for uploads whose answer was lost; adopt what is in the library, queue again what is not.
+
+    Returns:
+        How many were adopted.
+    """
+    uploads = pipeline.ledger.uploads
+    lost: list[Upload] = []
+    for candidate in uploads.open(days=days):
+        if candidate.state is UploadState.PENDING:
+            continue
+        taken = uploads.take(candidate.sha256, owner=owner, now=pipeline.now())
+        if taken is not None and taken.state is not UploadState.PENDING:
+            lost.append(taken)
+    if not lost:
+        return 0
+    pipeline.progress.note(f"looking in the library for {len(lost)} uploads whose answer was lost")
+    try:
+        verdicts = find_lost_uploads(
+            [
+                LostUpload(
+                    sha256=upload.sha256,
+                    size_bytes=pipeline.ledger.items.content(upload.sha256).size_bytes,
+                    intended_at=upload.intended_at or pipeline.now(),
+                )
+                for upload in lost
+            ],
+            _library_since(pipeline, lost),
+            claimed=uploads.claimed_video_nos(),
+        )
+    except BaseException as error:
+        for upload in lost:
+            uploads.release(upload.sha256, state=UploadState.UNCERTAIN)
+        stops = stopping_error(error) if isinstance(error, VisualSearchError) else None
+        if stops is not None:
+            raise stops from error
+        raise
+    adopted = 0
+    for upload in lost:
+        verdict = verdicts[upload.sha256]
+        if isinstance(verdict, Video):
+            adopted += 1
+            uploads.record_uploaded(
+                upload.sha256,
+                video_no=verdict.video_no,
+                video_name=verdict.video_name,
+                adopted=True,
+                uri=pipeline.ledger.items.content(upload.sha256).uri,
+                at=pipeline.now(),
+            )
+        else:
+            absent = verdict is Verdict.ABSENT and _waited_enough(pipeline, upload)
+            uploads.release(upload.sha256, state=UploadState.PENDING if absent else UploadState.UNCERTAIN)
+    return adopted
+
+
+def _waited_enough(pipeline: Pipeline, upload: Upload) -> bool:
+    """Whether an upload that is not in the library has had the time to turn up there."""
+    if upload.attempted_at is None:
+        return True
+    waited = (pipeline.now() - upload.attempted_at).total_seconds()
+    return waited >= pipeline.settings.api.lost_answer_wait_seconds
+
+
+def _library_since(pipeline: Pipeline, lost: Sequence[Upload]) -> list[Video]:
+    """The library, newest first, back to the earliest intent among `lost`."""
+    earliest = min(upload.intended_at for upload in lost if upload.intended_at) - CLOCK_SKEW
+    found: list[Video] = []
+    for video in pipeline.client.iter_videos():
+        if video.created_at is not None and video.created_at < earliest:
+            break
+        found.append(video)
+    return found
+
+
+def _source_file(item: Item) -> SourceFile:
+    return SourceFile(
+        uri=item.uri,
+        relative_path=item.name,
+        name=PurePosixPath(item.name).name,
+        size_bytes=item.size_bytes,
+        modified_at=item.modified_at,
+        etag=item.etag,
+    )
