@@ -11,7 +11,6 @@ import re
 import typing
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -196,7 +195,7 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"is not a known key; {_nearest(str(location[-1]), known) or 'known here: ' + ', '.join(known)}"
     if kind == "missing":
         return "is missing and has no default"
-    if kind == "string_type" and isinstance(found, bool | int | float | date):
+    if kind == "string_type" and isinstance(found, bool | int | float):
         return f"must be text, and YAML reads this as {_kind(found)}; put it in quotes"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind == "literal_error" and isinstance(found, str):
@@ -241,7 +240,5 @@ def _kind(value: object) -> str:
         int: "a number",
         float: "a number",
         bool: "yes or no",
-        date: "a date",
-        datetime: "a time",
     }
     return names.get(type(value), type(value).__name__)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -45,17 +45,11 @@ def _check_owner(value: str) -> str:
 
 
 def _to_utc(value: object) -> datetime:
-    """YAML's dates, its times and quoted ones alike; without a zone they mean UTC (contract §1.7)."""
-    moment: object = value
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-    elif isinstance(value, date) and not isinstance(value, datetime):
-        moment = datetime.combine(value, time())
-    if not isinstance(moment, datetime):
-        raise ValueError("must be a date or a time, such as 2026-01-31 or 2026-01-31 18:30:00")  # noqa: TRY004 - pydantic reports ValueError
+    """A date or a time as text, as `read_yaml` leaves them; without a zone it means UTC (contract §1.7)."""
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("must be a date or a time, such as 2026-01-31 or 2026-01-31 18:30:00") from None
     aware = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     # The service's filter has whole seconds.
     return aware.replace(microsecond=0)

@@ -33,8 +33,13 @@ from visualsearch_pipeline.queries.models import (
     TextQuery,
 )
 
-_TRIAL_SHARE: Final = 5
-"""A wide call that may well come back full is tried only where it would replace more lists than this."""
+_LISTS_WORTH_A_TRIAL: Final = {"low": 2, "medium": 2, "high": 2, None: 6}
+"""A wide call is tried where it would replace at least so many lists. Without a filtering level the service ranks
+everything, an answer is full sooner, and the trial must stand to save more."""
+
+_LISTS_WORTH_A_DAY: Final = {"low": 4, "medium": 4, "high": 4, None: 6}
+"""The same for a day's tag once the whole scope came back full. Hits come in clusters, and those of a busy day are
+spread over lists of many days, but not over its tag; so small days go into lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +145,10 @@ def plan(query: SavedQuery, targets: Collection[Target], library: Library) -> tu
                 SearchCall(query=query, reach=OneVideo(target.video_no), targets=(target,)) for target in ordered
             )
         case TextQuery():
-            if _is_worth_trying(query, len(ordered), library.ready_count):
+            least = _LISTS_WORTH_A_TRIAL[query.filtering_level]
+            if _is_worth_trying(len(ordered), reached=library.ready_count, least_lists=least):
                 return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
-            return _by_day_or_list(query, ordered, library.ready_count_by_day)
+            return _by_day_or_list(query, ordered, library.ready_count_by_day, least_lists=least)
         case _:
             # Similar images and transcripts have no filter by video or tag (contract §2.9, §2.11).
             return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
@@ -168,7 +174,8 @@ def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) 
         query = call.query
         match call.reach:
             case WholeScope():
-                calls += _by_day_or_list(call.query, call.targets, _count_by_day(call.targets), seen=counts)
+                least = _LISTS_WORTH_A_DAY[call.query.filtering_level]
+                calls += _by_day_or_list(call.query, call.targets, {}, least_lists=least, seen=counts)
             case DayTag():
                 pooled += call.targets
             case _:
@@ -213,15 +220,12 @@ def is_full(call: SearchCall, hit_count: int, *, lowest_score: float | None = No
     return minimum is None or lowest_score is None or lowest_score >= minimum
 
 
-def _is_worth_trying(query: TextQuery, wanted: int, reached: int) -> bool:
+def _is_worth_trying(wanted: int, *, reached: int, least_lists: int) -> bool:
     """Whether one wide call that reaches `reached` videos should be tried for `wanted` of them, before lists.
 
-    It should where it saves calls and at least half of what it reaches is wanted. Without a filtering level the
-    service ranks everything, an answer is full sooner, and the trial must stand to save more.
+    It should where it stands to save enough calls, and at least half of what it reaches is wanted.
     """
-    lists = _ceil_div(wanted, MAX_SEARCH_VIDEO_NOS)
-    worth = lists > 1 if query.filtering_level is not None else lists > _TRIAL_SHARE
-    return worth and 2 * wanted >= reached
+    return _ceil_div(wanted, MAX_SEARCH_VIDEO_NOS) >= least_lists and 2 * wanted >= reached
 
 
 def _by_day_or_list(
@@ -229,6 +233,7 @@ def _by_day_or_list(
     targets: Sequence[Target],
     ready_count_by_day: Mapping[date, int],
     *,
+    least_lists: int,
     seen: Mapping[str, int] | None = None,
 ) -> tuple[SearchCall, ...]:
     """A tag for each day that is worth it, lists that run across the days for the rest."""
@@ -240,7 +245,7 @@ def _by_day_or_list(
     for day, of_day in by_day.items():
         # One tag a request (contract §2.8): a query with a tag of its own leaves no room for the day's.
         tagged = [target for target in of_day if target.tagged] if query.tag is None else []
-        if _is_worth_trying(query, len(tagged), max(ready_count_by_day.get(day, 0), len(of_day))):
+        if _is_worth_trying(len(tagged), reached=ready_count_by_day.get(day, 0), least_lists=least_lists):
             calls.append(SearchCall(query=query, reach=DayTag(day), targets=tuple(tagged)))
             rest += [target for target in of_day if not target.tagged]
         else:
@@ -276,13 +281,6 @@ def _newest_first(targets: Iterable[Target]) -> tuple[Target, ...]:
     """Sorted and each video once: today's hits are waited for, last year's are not."""
     distinct = {target.video_no: target for target in targets}
     return tuple(sorted(distinct.values(), key=lambda target: (-target.day.toordinal(), target.video_no)))
-
-
-def _count_by_day(targets: Iterable[Target]) -> Mapping[date, int]:
-    counts: dict[date, int] = defaultdict(int)
-    for target in targets:
-        counts[target.day] += 1
-    return counts
 
 
 def _ceil_div(dividend: int, divisor: int) -> int:

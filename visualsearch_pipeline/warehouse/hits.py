@@ -28,14 +28,14 @@ _MERGE: Final = """
         SELECT * EXCLUDE (rank) FROM found
     ),
     once AS (
-        SELECT DISTINCT ON (query_set, query_id, query_version, day, video_no, start_seconds, end_seconds) *
+        SELECT DISTINCT ON (query_set, query_id, query_version, day, video_no, start_seconds, end_seconds, text) *
         FROM merged
-        ORDER BY query_set, query_id, query_version, day, video_no, start_seconds, end_seconds,
-                 score DESC NULLS LAST, text
+        ORDER BY query_set, query_id, query_version, day, video_no, start_seconds, end_seconds, text,
+                 score DESC NULLS LAST
     )
     SELECT *, row_number() OVER (
         PARTITION BY query_set, query_id, query_version, day
-        ORDER BY score DESC NULLS LAST, video_no, start_seconds, end_seconds
+        ORDER BY score DESC NULLS LAST, video_no, start_seconds, end_seconds, text
     )::INTEGER AS rank
     FROM once
     ORDER BY query_id, query_version, rank
@@ -51,8 +51,8 @@ def merge_hits(existing: pa.Table, found: pa.Table, *, searched: Collection[Sear
         searched: Every pair that was asked now, those without hits included: their earlier hits go.
 
     Returns:
-        The table `hits`. A place in a video is there once per query version, with its best score; ranks are 1, 2, 3, …
-        by falling score within a query version, hits without a score last.
+        The table `hits`. A match (a place in a video and its text) is there once per query version, with its best score;
+        ranks are 1, 2, 3, … by falling score within a query version, hits without a score last.
 
     Raises:
         SchemaMismatchError: either table does not fit.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -43,8 +44,11 @@ def query(database_path: Path, sql: str) -> ReadResult:
     """
     with open_read_only(database_path) as connection:
         try:
-            relation = connection.sql(sql)
-            table = pa.table({}) if relation is None else relation.to_arrow_table()
+            # DuckDB's type hints leave out that nothing has no answer.
+            relation = cast(duckdb.DuckDBPyRelation | None, connection.sql(sql))
+            if relation is None:
+                raise InvalidSqlError("the question is empty: write some SQL, such as SELECT * FROM hits")
+            table = relation.to_arrow_table()
         except duckdb.Error as error:
             raise InvalidSqlError(f"{database_path} refuses the question: {error}") from error
     return ReadResult(table)

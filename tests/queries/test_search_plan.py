@@ -1,0 +1,300 @@
+"""The planner against a service that answers with at most `top_k` hits: nothing missing, nothing twice, few calls."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import assert_never
+from zlib import crc32
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visualsearch_pipeline.queries import (
+    DayTag,
+    HitVideos,
+    ImageInVideoQuery,
+    ImageQuery,
+    Library,
+    ListedVideos,
+    OneVideo,
+    QueryImage,
+    SearchCall,
+    Target,
+    TextQuery,
+    TranscriptQuery,
+    VideoList,
+    WholeScope,
+    can_split,
+    candidates,
+    is_full,
+    limit_of,
+    plan,
+    split,
+)
+
+FIRST_DAY = date(2026, 1, 1)
+IMAGE = QueryImage(path=Path("/logo.png"), sha256="0" * 64, size_bytes=1, format="PNG")
+ANY_TEXT = TextQuery(id="truck", text="a red truck")
+LEVELLED_TEXT = TextQuery(id="truck", text="a red truck", filtering_level="medium")
+
+Hit = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class TopKService:
+    """A library whose hits are known: the `index`-th hit of a video, in an order of scores that is the same for all."""
+
+    videos: Mapping[str, Target]
+    hit_counts: Mapping[str, int]
+
+    def ask(self, call: SearchCall) -> list[Hit]:
+        match call.reach:
+            case WholeScope():
+                reached = list(self.videos)
+            case DayTag(day=day):
+                assert isinstance(call.query, TextQuery)
+                assert call.query.tag is None, "one request has room for one tag"
+                reached = [number for number, video in self.videos.items() if video.tagged and video.day == day]
+            case VideoList(video_nos=video_nos):
+                assert len(video_nos) <= 100
+                assert len(set(video_nos)) == len(video_nos)
+                reached = list(video_nos)
+            case OneVideo(video_no=video_no):
+                reached = [video_no]
+            case _:
+                assert_never(call.reach)
+        hits = [(video_no, index) for video_no in reached for index in range(self.hit_counts.get(video_no, 0))]
+        hits.sort(key=lambda hit: crc32(f"{hit[0]}/{hit[1]}".encode()))
+        return hits[: limit_of(call)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    hits: list[Hit]
+    truncated: set[str]
+    call_count: int
+
+
+def search(query: TextQuery, targets: Sequence[Target], service: TopKService) -> Outcome:
+    """What `pipeline/search.py` does: rounds of calls until every target is covered."""
+    ready_by_day = Counter(video.day for video in service.videos.values())
+    calls = plan(query, targets, Library(ready_count=len(service.videos), ready_count_by_day=ready_by_day))
+    hits: list[Hit] = []
+    covered: list[str] = []
+    truncated: set[str] = set()
+    call_count = 0
+    for _ in range(20):
+        full: list[SearchCall] = []
+        seen: Counter[str] = Counter()
+        for call in calls:
+            call_count += 1
+            answer = service.ask(call)
+            if is_full(call, len(answer)) and can_split(call):
+                full.append(call)
+                seen.update(video_no for video_no, _ in answer)
+                continue
+            if is_full(call, len(answer)):
+                truncated.update(call.covers)
+            covered += call.covers
+            hits += [hit for hit in answer if hit[0] in set(call.covers)]
+        calls = split(full, seen=seen)
+        if not calls:
+            break
+    assert not calls, "twenty rounds did not suffice"
+    assert sorted(covered) == sorted(target.video_no for target in targets), "each target is covered exactly once"
+    return Outcome(hits, truncated, call_count)
+
+
+def library_of(day_sizes: Sequence[int], *, tagged: bool = True) -> dict[str, Target]:
+    targets = [
+        Target(video_no=f"VI{day:04}{index:06}", day=FIRST_DAY + timedelta(days=day), tagged=tagged)
+        for day, size in enumerate(day_sizes)
+        for index in range(size)
+    ]
+    return {target.video_no: target for target in targets}
+
+
+def dice(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - a test's dice must fall the same way each time
+
+
+def scatter(videos: Mapping[str, Target], hit_count: int, *, over: Sequence[str] | None = None) -> dict[str, int]:
+    chosen = dice(7).choices(list(over or videos), k=hit_count)
+    return dict(Counter(chosen))
+
+
+hit_counts_of_a_video = st.sampled_from([0, 0, 0, 0, 1, 2, 7, 60, 400, 999, 1000, 1700])
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> tuple[TextQuery, list[Target], TopKService]:
+    day_sizes = draw(st.lists(st.integers(0, 160), min_size=1, max_size=6))
+    scale = draw(st.sampled_from([1, 1, 5]))
+    videos = library_of([size * scale for size in day_sizes])
+    untagged = draw(st.sampled_from([0, 0, 3, 1]))
+    if untagged:
+        videos = {
+            number: Target(video_no=number, day=video.day, tagged=position % untagged != 0)
+            for position, (number, video) in enumerate(videos.items())
+        }
+    heavy = draw(st.lists(hit_counts_of_a_video, max_size=25))
+    base = draw(st.sampled_from([0, 0, 1, 6]))
+    shuffled = dice(draw(st.integers(0, 9))).sample(list(videos), k=len(videos))
+    hit_counts = dict.fromkeys(videos, base) | dict(zip(shuffled, heavy, strict=False))
+    asked = draw(st.sampled_from([1.0, 1.0, 0.5, 0.05]))
+    targets = [videos[number] for number in shuffled[: int(len(shuffled) * asked)]]
+    query = TextQuery(
+        id="truck",
+        text="a red truck",
+        medium=draw(st.sampled_from(["clips", "audio", "captions"])),
+        filtering_level=draw(st.sampled_from([None, "medium"])),
+        tag=draw(st.sampled_from([None, None, "gate"])),
+    )
+    return query, targets, TopKService(videos, hit_counts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(searches())
+def test_a_planned_search_finds_what_asking_each_video_alone_finds(
+    search_of: tuple[TextQuery, list[Target], TopKService],
+) -> None:
+    query, targets, service = search_of
+    limit = 200 if query.medium == "captions" else 1000
+
+    outcome = search(query, targets, service)
+
+    alone: list[Hit] = []
+    for target in targets:
+        call = SearchCall(query=query, reach=VideoList((target.video_no,)), targets=(target,))
+        alone += service.ask(call)
+    assert sorted(outcome.hits) == sorted(alone)
+    assert outcome.truncated == {target.video_no for target in targets if service.hit_counts[target.video_no] >= limit}
+
+
+@pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
+@pytest.mark.parametrize("day_count", [1, 30, 365])
+def test_300_hits_in_10000_videos_take_at_most_5_calls(query: TextQuery, day_count: int) -> None:
+    videos = library_of([10_000 // day_count] * day_count)
+    service = TopKService(videos, scatter(videos, 300))
+
+    outcome = search(query, list(videos.values()), service)
+
+    assert len(outcome.hits) == 300
+    assert outcome.call_count <= 5
+
+
+@pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
+@pytest.mark.parametrize("day_count", [1, 10, 30, 37, 99, 365])
+@pytest.mark.parametrize("spread", ["everywhere", "one day in ten", "a hundred videos"])
+def test_30000_hits_in_10000_videos_stay_within_the_bound_of_calls(
+    query: TextQuery, day_count: int, spread: str
+) -> None:
+    videos = library_of([10_000 // day_count] * day_count)
+    busy = {
+        "everywhere": list(videos),
+        "one day in ten": [number for number, video in videos.items() if (video.day - FIRST_DAY).days % 10 == 0],
+        "a hundred videos": dice(3).sample(list(videos), k=100),
+    }[spread]
+    service = TopKService(videos, scatter(videos, 30_000, over=busy))
+
+    outcome = search(query, list(videos.values()), service)
+
+    assert len(outcome.hits) == 30_000
+    assert outcome.truncated == set()
+    assert outcome.call_count <= len(videos) / 100 + 30_000 / 1000 + 10
+
+
+@pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
+@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("old_days", [0, 40])
+def test_270_new_videos_take_at_most_3_calls(query: TextQuery, *, tagged: bool, old_days: int) -> None:
+    videos = library_of([250] * old_days + [270], tagged=tagged)
+    new = [video for video in videos.values() if video.day == FIRST_DAY + timedelta(days=old_days)]
+    service = TopKService(videos, scatter(videos, 900, over=[video.video_no for video in new]))
+
+    assert search(query, new, service).call_count <= 3
+
+
+def test_nothing_new_is_no_call() -> None:
+    assert plan(ANY_TEXT, [], Library(ready_count=10_000)) == ()
+    assert plan(TranscriptQuery(id="says", transcript="warranty"), [], Library(ready_count=10_000)) == ()
+
+
+def test_a_video_that_comes_late_is_searched_alone() -> None:
+    videos = library_of([300, 300])
+    late = next(iter(videos.values()))
+
+    (call,) = plan(LEVELLED_TEXT, [late], Library(ready_count=600, ready_count_by_day={FIRST_DAY: 300}))
+
+    assert call.reach == VideoList((late.video_no,))
+
+
+def test_the_newest_day_is_served_first() -> None:
+    videos = library_of([250] * 4)
+
+    calls = plan(ANY_TEXT, list(videos.values())[: 3 * 250], Library(ready_count=10_000))
+
+    days = [target.day for call in calls for target in call.targets]
+    assert days == sorted(days, reverse=True)
+
+
+def test_a_day_is_asked_by_its_tag_where_that_saves_calls() -> None:
+    videos = library_of([400] * 20)
+    of_day = [video for video in videos.values() if video.day == FIRST_DAY]
+    library = Library(ready_count=len(videos), ready_count_by_day=Counter(video.day for video in videos.values()))
+
+    assert [call.reach for call in plan(LEVELLED_TEXT, of_day, library)] == [DayTag(FIRST_DAY)]
+    assert len(plan(TextQuery(id="truck", text="truck", filtering_level="low", tag="gate"), of_day, library)) == 4
+
+
+def test_phrases_and_similar_images_are_asked_once_for_the_whole_scope_and_never_split() -> None:
+    targets = list(library_of([5]).values())
+    for query in (TranscriptQuery(id="says", transcript="warranty"), ImageQuery(id="logo", image=IMAGE)):
+        (call,) = plan(query, targets, Library(ready_count=10_000))
+        assert call.reach == WholeScope()
+        assert limit_of(call) is None
+        assert not is_full(call, 5_000)
+        assert not can_split(call)
+
+
+def test_an_image_within_videos_is_asked_of_each_candidate_alone() -> None:
+    targets = list(library_of([4]).values())
+    numbers = [target.video_no for target in targets]
+    each = ImageInVideoQuery(id="shirt", image=IMAGE, prompt="the shirt")
+    listed = ImageInVideoQuery(
+        id="shirt", image=IMAGE, prompt="the shirt", within=ListedVideos(video_nos=(numbers[1], "VI9"))
+    )
+    hit = ImageInVideoQuery(
+        id="shirt", image=IMAGE, prompt="the shirt", within=HitVideos(query_id="logo", query_version="1")
+    )
+
+    assert [target.video_no for target in candidates(each, targets)] == numbers
+    assert [target.video_no for target in candidates(listed, targets)] == [numbers[1]]
+    assert [target.video_no for target in candidates(hit, targets, hit_video_nos={numbers[2]})] == [numbers[2]]
+    assert [target.video_no for target in candidates(ANY_TEXT, targets)] == numbers
+    assert [call.reach for call in plan(each, targets, Library(ready_count=4))] == [OneVideo(n) for n in numbers]
+
+
+def test_captions_are_asked_with_the_smaller_limit_of_the_service() -> None:
+    targets = list(library_of([1]).values())
+    (clips,) = plan(ANY_TEXT, targets, Library(ready_count=1))
+    (captions,) = plan(TextQuery(id="c", text="car", medium="captions"), targets, Library(ready_count=1))
+
+    assert (limit_of(clips), limit_of(captions)) == (1000, 200)
+    assert not is_full(captions, 199)
+    assert is_full(captions, 200)
+
+
+def test_a_full_answer_that_reaches_below_the_minimum_score_is_complete() -> None:
+    query = TextQuery(id="truck", text="truck", min_score=0.5)
+    (call,) = plan(query, list(library_of([50]).values()), Library(ready_count=50))
+
+    assert not is_full(call, 1000, lowest_score=0.49)
+    assert is_full(call, 1000, lowest_score=0.5)
+    assert is_full(call, 1000)
