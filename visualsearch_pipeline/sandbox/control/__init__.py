@@ -1,0 +1,1 @@
+"""Telling the sandbox what to do, and asking it what happened."""

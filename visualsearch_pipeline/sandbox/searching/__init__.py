@@ -1,0 +1,1 @@
+"""Modest, honest search: words against words, pictures against pictures."""

@@ -1,0 +1,1 @@
+"""What the sandbox remembers over restarts: SQLite tables and stored files."""
