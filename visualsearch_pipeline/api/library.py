@@ -118,8 +118,8 @@ class LibraryCalls:
     ) -> Iterator[Video]:
         """Read the whole library, page by page, each video once. Arguments and errors as for `list_videos`.
 
-        Pages shift while videos arrive and vanish: what appears twice is yielded once, and if fewer were seen than the
-        service counts, it is read once more (contract §9.31, §9.32). `video_nos` may have any length here.
+        Pages shift while videos arrive and vanish: what appears twice is yielded once, and if the service's count
+        shrank or was not reached, all is read again (contract §9.31, §9.32). `video_nos` may have any length here.
         """
         if video_nos is not None and len(video_nos) > size:
             for start in range(0, len(video_nos), size):
@@ -157,7 +157,8 @@ class LibraryCalls:
             items=lambda page: page.videos,
             identity=lambda video: video.video_no,
             received=lambda page: page.received_video_nos,
-            reread_if_short=True,
+            reread_if_unsettled=True,
+            most=len(set(video_nos)) if video_nos is not None else None,
         )
 
     def get_metadata(self, video_no: str) -> Video | None:

@@ -9,6 +9,7 @@ MAX_PAGES: Final = 100_000
 """A listing that goes on after this many pages is not believed."""
 
 _FRUITLESS_PAGES: Final = 2
+_MAX_READINGS: Final = 3
 
 
 class Page(Protocol):
@@ -35,7 +36,8 @@ def iterate_pages(
     items: Callable[[PageType], Sequence[Item]],
     identity: Callable[[Item], Hashable],
     received: Callable[[PageType], Sequence[Hashable]],
-    reread_if_short: bool,
+    reread_if_unsettled: bool,
+    most: int | None = None,
 ) -> Iterator[Item]:
     """Yield each item of a listing once.
 
@@ -48,14 +50,16 @@ def iterate_pages(
         items: What to yield of a page.
         identity: By which an item is recognised.
         received: The identities of all that the service put on a page, those included that our own filters left out.
-        reread_if_short: Whether to read everything a second time if fewer items came than the service counts: deletions
-            during the reading move items to pages that were read already.
+        reread_if_unsettled: Whether to read everything again, at most twice, if the service's count shrank meanwhile or
+            was not reached: deletions move items to pages that were read already.
+        most: How many items there can be, if the question sets a limit: no page is read to learn that it is empty.
     """
     yielded: set[Hashable] = set()
     seen: set[Hashable] = set()
-    for _ in range(2 if reread_if_short else 1):
+    for reading in range(_MAX_READINGS):
         seen_this_time: set[Hashable] = set()
         total_count: int | None = None
+        has_shrunk = False
         fruitless = 0
         for number in range(1, MAX_PAGES + 1):
             page = read(number)
@@ -66,10 +70,16 @@ def iterate_pages(
             on_page = received(page)
             fruitless = fruitless + 1 if seen_this_time.issuperset(on_page) else 0
             seen_this_time.update(on_page)
-            total_count = page.total_count if page.total_count is not None else total_count
+            if page.total_count is not None:
+                has_shrunk |= total_count is not None and page.total_count < total_count
+                total_count = page.total_count
             is_last = len(on_page) < page.page_size and (total_count is None or len(seen_this_time) >= total_count)
+            is_last |= most is not None and len(seen_this_time) >= most
             if not on_page or is_last or fruitless >= _FRUITLESS_PAGES:
                 break
+        brought_nothing = seen.issuperset(seen_this_time)
         seen |= seen_this_time
-        if total_count is None or len(seen) >= total_count:
+        is_short = total_count is not None and len(seen) < total_count
+        is_settled = not has_shrunk and (not is_short or (reading > 0 and brought_nothing))
+        if is_settled or not reread_if_unsettled:
             return

@@ -140,7 +140,7 @@ def iterate_transcript_pages(read: Callable[[int], TranscriptPage]) -> Iterator[
         items=lambda page: page.hits,
         identity=identity,
         received=lambda page: [identity(hit) for hit in page.hits],
-        reread_if_short=False,
+        reread_if_unsettled=False,
     )
 
 

@@ -91,7 +91,12 @@ def read_positive_integer(value: object) -> int | None:
 
 
 def read_instant(value: object) -> datetime | None:
-    """Read epoch milliseconds as an aware UTC time, exact to the millisecond; 0 and absent are None."""
+    """Read epoch milliseconds as an aware UTC time, exact to the millisecond; 0 and absent are None.
+
+    A time that is one already stays as it is, so that models can be made from their own values.
+    """
+    if isinstance(value, datetime):
+        return _aware(value)
     milliseconds = read_integer(value)
     if not milliseconds:
         return None
