@@ -51,8 +51,8 @@ def merge_hits(existing: pa.Table, found: pa.Table, *, searched: Collection[Sear
         searched: Every pair that was asked now, those without hits included: their earlier hits go.
 
     Returns:
-        The table `hits`. A match (a place in a video and its text) is there once per query version, with its best score;
-        ranks are 1, 2, 3, … by falling score within a query version, hits without a score last.
+        The table `hits`. A match (a place in a video and its text) is there once per query version, with its best
+        score; ranks are 1, 2, 3, … by falling score within a query version, hits without a score last.
 
     Raises:
         SchemaMismatchError: either table does not fit.
