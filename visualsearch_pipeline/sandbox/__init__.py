@@ -21,6 +21,7 @@ from visualsearch_pipeline.sandbox.config import (
     RateLimitShape,
     SandboxConfig,
 )
+from visualsearch_pipeline.sandbox.control.admin_client import SandboxAdmin, SandboxAdminError
 from visualsearch_pipeline.sandbox.control.models import (
     FaultKind,
     FaultRule,
@@ -45,6 +46,8 @@ __all__ = [
     "Rate",
     "RateLimitShape",
     "Sandbox",
+    "SandboxAdmin",
+    "SandboxAdminError",
     "SandboxConfig",
     "SandboxStartError",
     "SentCallback",

@@ -1,12 +1,12 @@
 """One request and its answer on the wire, counted for the journal."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from anyio import open_file
+from anyio import open_file, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Send
@@ -28,6 +28,7 @@ class Exchange:
 
     request: Request
     send: Send
+    journal: Callable[["Exchange"], None]
     operation: str = "unknown"
     account: str | None = None
     params: dict[str, str] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Exchange:
     took_effect: bool = False
     fault: StandingFault | None = None
     started: float = field(default_factory=time.monotonic)
+    is_entered: bool = False
 
     @property
     def peer(self) -> Peer | None:
@@ -68,7 +70,18 @@ class Exchange:
             self.status = message["status"]
         else:
             self.bytes_out += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self.enter()
         await self.send(message)
+
+    async def enter(self) -> None:
+        """Write the journal, once.
+
+        It is written before the last byte is sent, so that whoever has an answer finds it in the journal.
+        """
+        if not self.is_entered:
+            self.is_entered = True
+            await to_thread.run_sync(self.journal, self)
 
     async def disconnected(self) -> None:
         """Wait until the connection is gone."""
@@ -96,6 +109,7 @@ async def stream_file(
             return
         await exchange.counted_send({"type": "http.response.body", "body": chunk, "more_body": True})
     if rule is not None and exchange.peer is not None and rule.kind in {FaultKind.RESET, FaultKind.MISSING_TERMINATOR}:
+        await exchange.enter()
         end = connections.reset if rule.kind is FaultKind.RESET else connections.close
         end(exchange.peer)
         await exchange.disconnected()

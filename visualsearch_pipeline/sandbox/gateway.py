@@ -46,8 +46,8 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and enter it in the journal, however it ended."""
-        exchange = Exchange(request=Request(scope, receive), send=send)
         at_ms = self._services.clock.now_ms()
+        exchange = Exchange(request=Request(scope, receive), send=send, journal=lambda ended: self._enter(ended, at_ms))
         try:
             await self._serve(exchange)
         except (ClientDisconnect, _CutInTransitError):
@@ -57,7 +57,7 @@ class Gateway:
             if exchange.status is None:
                 await exchange.answer(gateway_error(500, "Internal Server Error", scope["path"]))
         finally:
-            await asyncio.shield(to_thread.run_sync(self._enter, exchange, at_ms))
+            await asyncio.shield(exchange.enter())
 
     async def _serve(self, exchange: Exchange) -> None:
         request = exchange.request
@@ -80,17 +80,16 @@ class Gateway:
         if not self._services.rate_limiter.admits(endpoint.family, exchange.account):
             await exchange.answer(rate_limited(self._services.config.rate_limit_shape), code=RATE_LIMITED)
             return
-        arguments: Arguments | None = None
         try:
             if endpoint.is_metered:
                 self._services.credits.require(exchange.account)
             arguments = await self._read(exchange, endpoint)
-            await self._perform(exchange, endpoint, exchange.account, arguments)
+            reply = await self._perform(exchange, endpoint, exchange.account, arguments)
         except ApiError as error:
             await self._refuse(exchange, error)
-        finally:
-            for received in arguments.files if arguments is not None else ():
-                received.path.unlink(missing_ok=True)
+            return
+        if reply is not None:
+            await self._answer(exchange, reply)
 
     def _account(self, request: Request) -> str:
         key = request.headers.get("authorization")
@@ -125,22 +124,33 @@ class Gateway:
                 raise _CutInTransitError
             yield chunk
 
-    async def _perform(self, exchange: Exchange, endpoint: Endpoint, account: str, arguments: Arguments) -> None:
-        faults = self._services.faults
-        exchange.fault = faults.choose(endpoint.operation, exchange.params, moment="before")
-        if exchange.fault is not None and not await self._spoil(exchange, exchange.fault, good=envelope(None)):
-            return
-        call = Call(
-            operation=endpoint.operation,
-            account=account,
-            arguments=arguments,
-            services=self._services,
-            base_url=str(exchange.request.base_url).rstrip("/"),
-        )
-        reply = await to_thread.run_sync(self._handle, endpoint, call)
+    async def _perform(
+        self, exchange: Exchange, endpoint: Endpoint, account: str, arguments: Arguments
+    ) -> Reply | None:
+        """Do what was asked, unless a fault forbids it; None if the fault has answered already."""
+        try:
+            exchange.fault = self._services.faults.choose(endpoint.operation, exchange.params, moment="before")
+            if exchange.fault is not None and not await self._spoil(exchange, exchange.fault, good=envelope(None)):
+                return None
+            call = Call(
+                operation=endpoint.operation,
+                account=account,
+                arguments=arguments,
+                services=self._services,
+                base_url=str(exchange.request.base_url).rstrip("/"),
+            )
+            reply = await to_thread.run_sync(self._handle, endpoint, call)
+        finally:
+            for received in arguments.files:
+                received.path.unlink(missing_ok=True)
         exchange.took_effect = True
         exchange.item_ids = reply.item_ids
-        fault = faults.choose(endpoint.operation, exchange.params, moment="after", is_stream=reply.file is not None)
+        return reply
+
+    async def _answer(self, exchange: Exchange, reply: Reply) -> None:
+        fault = self._services.faults.choose(
+            exchange.operation, exchange.params, moment="after", is_stream=reply.file is not None
+        )
         exchange.fault = fault or exchange.fault
         if fault is not None and (reply.file is None or fault.rule.kind not in STREAM_KINDS):
             if not await self._spoil(exchange, fault, good=envelope(reply.data)):
@@ -175,6 +185,7 @@ class Gateway:
 
     async def _reset(self, exchange: Exchange) -> None:
         if exchange.peer is not None:
+            await exchange.enter()
             self._connections.reset(exchange.peer)
             await exchange.disconnected()
 
