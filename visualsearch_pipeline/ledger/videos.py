@@ -79,6 +79,10 @@ class Videos:
         with self._database.reading() as connection:
             return read_all(connection, select.order_by(videos.c.day, videos.c.video_no), LibraryVideo)
 
+    def ready(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
+        """The entries that can be searched, oldest day first."""
+        return self.in_state(VideoState.READY, days=days)
+
     def count_ready_by_day(self) -> dict[date, int]:
         """How many entries are ready to be searched, per day."""
         select = sa.select(videos.c.day, sa.func.count()).where(videos.c.state == VideoState.READY)

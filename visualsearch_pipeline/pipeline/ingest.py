@@ -14,12 +14,14 @@ from visualsearch_pipeline.media import (
     FileChanged,
     FileVanished,
     InspectedMedia,
+    InvalidPattern,
     MediaRejected,
     SourceFile,
     SourceUnavailable,
 )
 from visualsearch_pipeline.pipeline.errors import SourceProblem
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.progress import increments
 
 _NAME_CHARACTERS: Final = 80
 _HASH_CHARACTERS: Final = 16
@@ -65,7 +67,7 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
         found = media.discover(
             source.path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
         )
-    except SourceUnavailable as error:
+    except (SourceUnavailable, InvalidPattern) as error:
         raise SourceProblem(str(error)) from error
     now = pipeline.now()
     known = pipeline.ledger.items.all_by_uri()
@@ -118,7 +120,7 @@ def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> IngestR
                 etag=item.etag,
             )
             try:
-                inspected = media.inspect(file, storage_options=pipeline.storage_options, on_progress=task.advance)
+                inspected = media.inspect(file, storage_options=pipeline.storage_options, on_progress=increments(task))
             except MediaRejected as error:
                 refused += 1
                 items.record_refused(

@@ -14,7 +14,8 @@ from visualsearch_pipeline.ledger import ArchiveState
 from visualsearch_pipeline.ledger.schema import api_calls, archive, contents, coverage, failures, queries, videos
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.search import register_queries
-from visualsearch_pipeline.warehouse import LEDGER_TABLES, Publication, TableSpec
+from visualsearch_pipeline.warehouse import Publication, TableSpec
+from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES
 
 _Select = sa.Select[*tuple[Any, ...]]
 
@@ -29,7 +30,7 @@ def publish(pipeline: Pipeline) -> Publication:
     """
     register_queries(pipeline, pipeline.catalog)
     tables = {spec.name: _read(pipeline, spec) for spec in LEDGER_TABLES}
-    names = [query_set.name for query_set in (*pipeline.catalog.sets, *pipeline.catalog.broken)]
+    names = [query_set.name for query_set in pipeline.catalog.files]
     return warehouse.publish(pipeline.store, pipeline.settings.database_path, tables, names)
 
 
@@ -47,7 +48,7 @@ def _adapted(row: Mapping[str, object]) -> Mapping[str, object]:
 def _select(spec: TableSpec) -> _Select:
     """The rows of a published table, from the ledger's table of the same name."""
     source = _SOURCES[spec.name]
-    columns = (_column(source, name).label(name) for name in spec.arrow_schema.names)
+    columns = (_column(source, column.name).label(column.name) for column in spec.columns)
     select: _Select = sa.select(*columns).select_from(source)
     if source is videos:
         return select.join(contents, contents.c.sha256 == videos.c.sha256)

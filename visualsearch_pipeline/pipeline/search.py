@@ -18,7 +18,7 @@ from typing import Final
 from visualsearch_pipeline.api import ClipHit, VisualSearchError
 from visualsearch_pipeline.ledger import Covered, LibraryVideo, QueryRecord, Question, WantedObject
 from visualsearch_pipeline.pipeline.asking import Answer, ask
-from visualsearch_pipeline.pipeline.hit_rows import HitRow, Pair, distinct, merge, rows_by_day
+from visualsearch_pipeline.pipeline.hit_rows import HitRow, as_table, distinct, rows_by_day
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
 from visualsearch_pipeline.pipeline.upload import stopping_error
@@ -39,6 +39,7 @@ from visualsearch_pipeline.queries import (
     query_version,
     split,
 )
+from visualsearch_pipeline.warehouse import SearchedPair, merge_hits
 
 _ROWS_PER_COMMIT: Final = 200_000
 _SECONDS_PER_COMMIT: Final = 60.0
@@ -259,10 +260,10 @@ class _Run:
 
     def _commit_day(self, day: date, rows: Sequence[HitRow], covered: Sequence[Covered]) -> None:
         pipeline = self.pipeline
-        answered: set[Pair] = {(pair.query_id, pair.query_version, pair.video_no) for pair in covered}
+        searched = {SearchedPair(pair.query_id, pair.query_version, pair.video_no) for pair in covered}
         with pipeline.locked(f"hits-{self.query_set.name}-{day.isoformat()}"):
             existing = pipeline.store.read_hits(self.query_set.name, day)
-            pipeline.store.write_hits(self.query_set.name, day, merge(existing, rows, answered=answered))
+            pipeline.store.write_hits(self.query_set.name, day, merge_hits(existing, as_table(rows), searched=searched))
             pipeline.ledger.searches.record_coverage(covered, run_id=pipeline.run_id, at=pipeline.now())
         if pipeline.settings.archive.keyframes:
             pipeline.ledger.fetches.want(_keyframes(rows))

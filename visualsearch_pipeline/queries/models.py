@@ -225,6 +225,12 @@ class QueryCatalog:
     broken: tuple[BrokenQuerySet, ...] = ()
     note: str | None = None
 
+    @property
+    def files(self) -> tuple[QuerySet | BrokenQuerySet, ...]:
+        """Every query set, whether it loaded or not, sorted by name."""
+        files: list[QuerySet | BrokenQuerySet] = [*self.sets, *self.broken]
+        return tuple(sorted(files, key=lambda query_set: query_set.name))
+
 
 def kind_of(query: SavedQuery) -> QueryKind:
     """The kind of `query`, as the warehouse's table `queries` names it."""

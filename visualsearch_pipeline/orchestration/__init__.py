@@ -1,0 +1,6 @@
+"""Dagster: the resource, the assets, their checks, the sensors and the schedule."""
+
+from visualsearch_pipeline.orchestration.build import build_visual_search_defs
+from visualsearch_pipeline.orchestration.resource import VisualSearchResource
+
+__all__ = ["VisualSearchResource", "build_visual_search_defs"]

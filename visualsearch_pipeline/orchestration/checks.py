@@ -1,0 +1,112 @@
+"""Asset checks: what must hold, judged in the step that could break it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from visualsearch_pipeline.ledger import Failure, VideoState
+from visualsearch_pipeline.ledger.schema import videos
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+
+_NOTHING_SET_ASIDE = "nothing_set_aside"
+_NO_DUPLICATE_UPLOADS = "no_duplicate_uploads"
+_ALL_TERMINAL = "all_videos_terminal"
+_KNOWN_VIDEOS = "hits_refer_to_known_videos"
+_SCORES_IN_RANGE = "scores_in_range"
+_COMPLETE = "answers_complete"
+
+
+def nothing_set_aside(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Every file of the day can be uploaded."""
+    return dg.AssetCheckSpec(_NOTHING_SET_ASIDE, asset=asset, description="Every file of the day can be uploaded.")
+
+
+def judge_nothing_set_aside(asset: dg.AssetKey, failures: Sequence[Failure]) -> dg.AssetCheckResult:
+    """A file that was set aside is a warning: the others went on."""
+    return _result(
+        asset,
+        _NOTHING_SET_ASIDE,
+        passed=not failures,
+        severity=dg.AssetCheckSeverity.WARN,
+        found={"set_aside": len(failures)},
+    )
+
+
+def no_duplicate_uploads(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """No content has two library entries."""
+    return dg.AssetCheckSpec(
+        _NO_DUPLICATE_UPLOADS, asset=asset, description="No content has two entries in the library."
+    )
+
+
+def judge_no_duplicate_uploads(asset: dg.AssetKey, pipeline: Pipeline, days: Sequence[date]) -> dg.AssetCheckResult:
+    """Two entries for one content are an error: they were paid for twice and every hit counts twice."""
+    duplicates = pipeline.ledger.rows(
+        sa.select(videos.c.sha256, sa.func.count().label("entries"))
+        .where(videos.c.day.in_(days))
+        .group_by(videos.c.sha256)
+        .having(sa.func.count() > 1)
+    )
+    return _result(
+        asset,
+        _NO_DUPLICATE_UPLOADS,
+        passed=not duplicates,
+        severity=dg.AssetCheckSeverity.ERROR,
+        found={"duplicates": len(duplicates)},
+    )
+
+
+def all_videos_terminal(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Every entry of the day is ready or has failed."""
+    return dg.AssetCheckSpec(
+        _ALL_TERMINAL, asset=asset, description="Every library entry of the day is ready; none waits or failed."
+    )
+
+
+def judge_all_videos_terminal(asset: dg.AssetKey, by_state: Mapping[str, int]) -> dg.AssetCheckResult:
+    """Waiting is no fault, failing is worth a look: a warning either way."""
+    other = {state: count for state, count in by_state.items() if state != VideoState.READY}
+    return _result(asset, _ALL_TERMINAL, passed=not other, severity=dg.AssetCheckSeverity.WARN, found=other)
+
+
+def hits_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of a query set's hits."""
+    return [
+        dg.AssetCheckSpec(_KNOWN_VIDEOS, asset=asset, description="Every hit is in a video that the ledger knows."),
+        dg.AssetCheckSpec(_SCORES_IN_RANGE, asset=asset, description="Every score lies within 0 and 1."),
+        dg.AssetCheckSpec(
+            _COMPLETE, asset=asset, description="The service returned every hit it holds; no answer was truncated."
+        ),
+    ]
+
+
+def judge_hits(asset: dg.AssetKey, hits: pa.Table, pipeline: Pipeline, *, truncated: int) -> list[dg.AssetCheckResult]:
+    """Judge the hits of the days that were searched."""
+    known = pa.array(list(pipeline.ledger.videos.media_uris()), pa.string())
+    unknown = pc.sum(pc.invert(pc.is_in(hits.column("video_no"), value_set=known))).as_py() or 0
+    scores = hits.column("score")
+    outside = pc.sum(pc.or_(pc.less(scores, 0.0), pc.greater(scores, 1.0))).as_py() or 0
+    error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+    return [
+        _result(asset, _KNOWN_VIDEOS, passed=unknown == 0, severity=error, found={"unknown": unknown}),
+        _result(asset, _SCORES_IN_RANGE, passed=outside == 0, severity=warn, found={"outside": outside}),
+        _result(asset, _COMPLETE, passed=truncated == 0, severity=warn, found={"truncated_pairs": truncated}),
+    ]
+
+
+def _result(
+    asset: dg.AssetKey, name: str, *, passed: bool, severity: dg.AssetCheckSeverity, found: Mapping[str, int]
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=name,
+        passed=passed,
+        severity=severity,
+        metadata={key: dg.MetadataValue.int(value) for key, value in found.items()},
+    )

@@ -1,0 +1,191 @@
+"""Running what is pending through Dagster in this process: what `visualsearch run` does.
+
+A pass materializes, in this order, the days with media to look into or to send, the days with videos being indexed, the
+days with videos to ask about, and the published tables. Each day range is one Dagster run, recorded like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+
+from visualsearch_pipeline.orchestration.build import build_visual_search_defs
+from visualsearch_pipeline.orchestration.keys import AssetKeys
+from visualsearch_pipeline.orchestration.partitions import DayRange, contiguous
+from visualsearch_pipeline.orchestration.resource import VisualSearchResource
+from visualsearch_pipeline.orchestration.sensors import REASON_TAG
+from visualsearch_pipeline.orchestration.steps import StepRunner
+from visualsearch_pipeline.pipeline.ingest import look_at_source
+from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.progress import Progress
+from visualsearch_pipeline.pipeline.status import Status, read_status
+from visualsearch_pipeline.settings import Settings
+
+_FIRST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+_PAUSE_GROWTH: Final = 1.5
+_FRUITLESS_PASSES: Final = 3
+"""How often what fails is tried again when nothing else moves, before it counts as failed."""
+
+
+class RunFailed(Exception):  # noqa: N818  says what happened, as in `visualsearch_pipeline.api.errors`
+    """A Dagster run failed as a whole. The message is the failed step's own."""
+
+
+@dataclass(frozen=True)
+class PendingRunner:
+    """Runs everything pending of one pipeline.
+
+    Args:
+        settings: the settings.
+        instance: the Dagster instance that records the runs.
+        progress: where steps report.
+    """
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    progress: Progress
+
+    def run(self, *, wait: bool, timeout_seconds: float | None = None) -> Status:
+        """Do what is pending, once, or until nothing is left to do or to wait for.
+
+        Args:
+            wait: go on until everything is indexed, searched, archived and published.
+            timeout_seconds: with `wait`, when to stop waiting; None never does.
+
+        Raises:
+            RunFailed: a run failed as a whole.
+            PipelineError: the source cannot be listed.
+            LedgerError: the ledger cannot be opened.
+        """
+        until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        pause = _FIRST_PAUSE_SECONDS
+        fruitless = 0
+        before: object = None
+        while True:
+            status = self._pass()
+            after = _mark(status)
+            moved = after != before
+            before = after
+            fruitless = 0 if moved else fruitless + 1
+            only_failures_left = not status.waiting and fruitless >= _FRUITLESS_PASSES
+            if not wait or status.is_done or only_failures_left:
+                return status
+            if until is not None and time.monotonic() + pause > until:
+                return status
+            pause = _FIRST_PAUSE_SECONDS if moved else min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+            if status.waiting:
+                self.progress.note(f"waiting for {status.waiting} being written, sent or indexed")
+            time.sleep(pause)
+
+    def _pass(self) -> Status:
+        definitions = build_visual_search_defs(self.settings, progress=self.progress)
+        keys = AssetKeys()
+        with self._pipeline() as pipeline:
+            look_at_source(pipeline)
+            work = pending_work(pipeline)
+        self._materialize(
+            definitions, [keys.media, keys.uploads, keys.videos], days=sorted({*work.media, *work.uploads})
+        )
+        work = self._pending()
+        self._materialize(definitions, [keys.videos], days=work.videos)
+        work = self._pending()
+        results = [
+            *(keys.hits(name) for name, days in work.hits.items() if days),
+            *([keys.transcripts] if work.transcripts else []),
+            *([keys.captions] if work.captions else []),
+        ]
+        self._materialize(definitions, results, days=sorted({*_asked_days(work)}))
+        self._materialize(definitions, [keys.archive], days=self._pending().archive)
+        self._materialize(definitions, [keys.warehouse], days=None)
+        with self._pipeline() as pipeline:
+            return read_status(pipeline)
+
+    def _pending(self) -> PendingWork:
+        with self._pipeline() as pipeline:
+            return pending_work(pipeline)
+
+    def _pipeline(self) -> AbstractContextManager[Pipeline]:
+        runner = StepRunner(self.settings, self.progress)
+        return runner.pipeline(VisualSearchResource.from_settings(self.settings), run_id="command line")
+
+    def _materialize(
+        self, definitions: dg.Definitions, selection: Sequence[dg.AssetKey], *, days: Sequence[date] | None
+    ) -> None:
+        if not selection:
+            return
+        if days is None:
+            self._execute(definitions, selection, tags={})
+            return
+        for days_together in contiguous(days):
+            self._execute(definitions, selection, tags=_partition_tags(days_together))
+
+    def _execute(
+        self, definitions: dg.Definitions, selection: Sequence[dg.AssetKey], *, tags: Mapping[str, str]
+    ) -> None:
+        job = definitions.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(selection),
+            tags={**tags, REASON_TAG: "command line"},
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise RunFailed(_reason(result))
+
+
+def command_line_instance(settings: Settings) -> dg.DagsterInstance:
+    """The instance that records the command line's runs: `DAGSTER_HOME` if it is set, else one in the state folder.
+
+    The folder is made with this package's `dagster.yaml` if it has none, so that `dagster dev` with the same
+    `DAGSTER_HOME` shows the runs.
+    """
+    home = Path(os.environ.get("DAGSTER_HOME") or settings.state / "dagster")
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        (home / "dagster.yaml").write_text((Path(__file__).parent / "dagster.yaml").read_text())
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def _partition_tags(days: DayRange) -> dict[str, str]:
+    if days.first == days.last:
+        return {"dagster/partition": days.first.isoformat()}
+    return {
+        "dagster/asset_partition_range_start": days.first.isoformat(),
+        "dagster/asset_partition_range_end": days.last.isoformat(),
+    }
+
+
+def _asked_days(work: PendingWork) -> set[date]:
+    return {*work.transcripts, *work.captions, *(day for days in work.hits.values() for day in days)}
+
+
+def _mark(status: Status) -> object:
+    """What changes when a pass has moved anything."""
+    return (
+        status.items,
+        status.uploads,
+        status.videos,
+        status.archive,
+        status.pairs_covered,
+        status.transcripts,
+        status.captions,
+    )
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    reasons = []
+    for event in result.all_events:
+        if event.is_step_failure and (failure := event.step_failure_data):
+            description = failure.user_failure_data.description if failure.user_failure_data else None
+            reasons.append(description or (failure.error.message.strip() if failure.error else str(event.message)))
+    return "\n".join(dict.fromkeys(reasons)) or "the run failed before its first step; see the Dagster UI"

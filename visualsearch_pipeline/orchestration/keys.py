@@ -1,0 +1,67 @@
+"""The names of the assets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class AssetKeys:
+    """The keys of all assets under one prefix, so that several pipelines can live in one project."""
+
+    prefix: tuple[str, ...] = ()
+
+    def key(self, *path: str) -> dg.AssetKey:
+        """The key of an asset of this pipeline."""
+        return dg.AssetKey([*self.prefix, *path])
+
+    @property
+    def source(self) -> dg.AssetKey:
+        """The footage, outside of Dagster."""
+        return self.key("source")
+
+    @property
+    def library(self) -> dg.AssetKey:
+        """The service's library, outside of Dagster."""
+        return self.key("library")
+
+    @property
+    def media(self) -> dg.AssetKey:
+        """Found, probed and hashed files."""
+        return self.key("media")
+
+    @property
+    def uploads(self) -> dg.AssetKey:
+        """Contents sent."""
+        return self.key("uploads")
+
+    @property
+    def videos(self) -> dg.AssetKey:
+        """Library entries and their state."""
+        return self.key("videos")
+
+    @property
+    def transcripts(self) -> dg.AssetKey:
+        """What is said."""
+        return self.key("transcripts")
+
+    @property
+    def captions(self) -> dg.AssetKey:
+        """What is seen, in the service's words."""
+        return self.key("captions")
+
+    @property
+    def archive(self) -> dg.AssetKey:
+        """Originals and keyframes kept."""
+        return self.key("archive")
+
+    @property
+    def warehouse(self) -> dg.AssetKey:
+        """The published tables."""
+        return self.key("warehouse")
+
+    def hits(self, query_set: str) -> dg.AssetKey:
+        """The hits of one query set."""
+        return self.key("hits", query_set)

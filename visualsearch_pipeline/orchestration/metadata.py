@@ -1,0 +1,104 @@
+"""What the UI shows of a materialization: schema, row counts, counts by state, a preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from typing import Final
+
+import dagster as dg
+import pyarrow as pa
+
+from visualsearch_pipeline.ledger import Failure
+from visualsearch_pipeline.warehouse import TABLES
+
+_PREVIEW_ROWS: Final = 10
+_CELL_CHARACTERS: Final = 80
+
+Metadata = dict[str, dg.MetadataValue]
+
+
+def counts_of(report: object) -> Metadata:
+    """The numbers of a step's report, each under its name, so that Dagster plots them over time."""
+    if not is_dataclass(report) or isinstance(report, type):
+        raise TypeError(f"a report is a dataclass, not {report!r}")
+    return {
+        name: dg.MetadataValue.int(value)
+        for name, value in asdict(report).items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
+
+
+def table_schema(table_name: str) -> dg.TableSchema:
+    """The columns of a published table, with the same descriptions as in DuckDB."""
+    spec = TABLES[table_name]
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.sql_type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable),
+            )
+            for column in spec.columns
+        ]
+    )
+
+
+def column_schema(table_name: str) -> Metadata:
+    """The columns of a published table, for an asset's definition."""
+    return {"dagster/column_schema": dg.MetadataValue.table_schema(table_schema(table_name))}
+
+
+def row_count(rows: int) -> Metadata:
+    """How many rows this partition has now."""
+    return {"dagster/partition_row_count": dg.MetadataValue.int(rows)}
+
+
+def preview(table: pa.Table, columns: Sequence[str], *, order_by: str | None = None) -> Metadata:
+    """The first rows of a table in Markdown."""
+    if table.num_rows == 0:
+        return {}
+    chosen = table.sort_by([(order_by, "descending")]) if order_by else table
+    rows = chosen.select(columns).slice(0, _PREVIEW_ROWS).to_pylist()
+    return {"preview": dg.MetadataValue.md(markdown_table(columns, ([row[name] for name in columns] for row in rows)))}
+
+
+def failed_items(failures: Sequence[Failure]) -> Metadata:
+    """The first failures as a table, with reason and count."""
+    if not failures:
+        return {}
+    shown = [(failure.subject, failure.reason, failure.failure_count) for failure in failures[:_PREVIEW_ROWS]]
+    return {
+        "failed": dg.MetadataValue.int(len(failures)),
+        "failed_items": dg.MetadataValue.md(markdown_table(("item", "reason", "times"), shown, wide="reason")),
+    }
+
+
+def states(counts: Mapping[str, int]) -> Metadata:
+    """Counts by state."""
+    return {f"{state}_count": dg.MetadataValue.int(count) for state, count in sorted(counts.items())}
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, wide: str | None = None) -> str:
+    """Rows as a Markdown table; cells are cut to a readable length, save those of the column `wide`."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    for row in rows:
+        cells = (_cell(value, cut=column != wide) for column, value in zip(columns, row, strict=True))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: object, *, cut: bool) -> str:
+    match value:
+        case None:
+            return ""
+        case float():
+            text = f"{value:.3f}"
+        case datetime() | date():
+            text = value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else value.isoformat()
+        case _:
+            text = str(value)
+    text = " ".join(text.split()).replace("|", "\\|")
+    return text[: _CELL_CHARACTERS - 1] + "…" if cut and len(text) > _CELL_CHARACTERS else text
