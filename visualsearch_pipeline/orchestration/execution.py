@@ -93,11 +93,8 @@ class PendingRunner:
         with self._pipeline() as pipeline:
             look_at_source(pipeline)
             work = pending_work(pipeline)
-        self._materialize(
-            definitions, [keys.media, keys.uploads, keys.videos], days=sorted({*work.media, *work.uploads})
-        )
-        work = self._pending()
-        self._materialize(definitions, [keys.videos], days=work.videos)
+        self._materialize(definitions, [keys.media, keys.uploads], days=sorted({*work.media, *work.uploads}))
+        self._materialize(definitions, [keys.videos], days=self._pending().videos)
         work = self._pending()
         results = [
             *(keys.hits(name) for name, days in work.hits.items() if days),
@@ -137,6 +134,8 @@ class PendingRunner:
             instance=self.instance,
             asset_selection=list(selection),
             tags={**tags, REASON_TAG: "command line"},
+            # The terminal shows the steps' progress; the run's own log is in the instance, for the UI.
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
         if not result.success:

@@ -1,0 +1,199 @@
+"""The command line: a thin face.
+
+Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+import visualsearch_pipeline
+
+ALL_DONE: Final = 0
+ERROR: Final = 1
+USAGE: Final = 2
+DONE_WITH_FAILURES: Final = 3
+STILL_PENDING: Final = 4
+INTERRUPTED: Final = 130
+
+_EXIT_CODES: Final = "Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending."
+
+app = typer.Typer(
+    name="visualsearch",
+    help="Turn footage into SQL: upload it, search it with saved queries, read the hits in DuckDB.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables could show the key.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",
+)
+
+out = Console()
+err = Console(stderr=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="Settings file; default: $VISUALSEARCH_CONFIG, else ./visualsearch.yaml.",
+        show_default=False,
+    ),
+]
+FolderOption = Annotated[Path, typer.Option("--folder", help="Where the demo lives; delete it to begin anew.")]
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        out.print(f"visualsearch {visualsearch_pipeline.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.command(epilog="Example: `visualsearch run --wait --timeout 3600`")
+def run(
+    *,
+    config: ConfigOption = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Go on until everything is indexed and published.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", min=0, help="With --wait: stop waiting after this many seconds.")
+    ] = None,
+) -> None:
+    """Do everything that is pending: upload, search, archive, publish."""
+    from visualsearch_pipeline.settings import load_settings, read_api_key
+    from visualsearch_pipeline.terminal import print_status
+    from visualsearch_pipeline.workflow import run_pending
+
+    settings = load_settings(config)
+    read_api_key()
+    status = run_pending(settings, console=err, wait=wait, timeout_seconds=timeout)
+    print_status(out, status)
+    raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
+
+
+@app.command(epilog="Example: `visualsearch status --config demo/visualsearch.yaml`")
+def status(*, config: ConfigOption = None) -> None:
+    """Show counts by state, and each failed item with its reason. Makes no call."""
+    from visualsearch_pipeline.settings import load_settings
+    from visualsearch_pipeline.terminal import print_status
+    from visualsearch_pipeline.workflow import current_status
+
+    found = current_status(load_settings(config))
+    print_status(out, found)
+    raise typer.Exit(exit_code(is_done=found.is_done, has_failures=found.has_failures))
+
+
+@app.command(epilog='Example: `visualsearch sql "select query_id, count(*) as hits from hits group by all"`')
+def sql(
+    statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],
+    *,
+    config: ConfigOption = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values instead of a table.")] = False,
+) -> None:
+    """Ask the published tables. They are opened read-only."""
+    from visualsearch_pipeline.settings import load_settings
+    from visualsearch_pipeline.terminal import print_rows
+    from visualsearch_pipeline.warehouse import query
+
+    answer = query(load_settings(config).database_path, statement)
+    if csv:
+        answer.table.to_pandas().to_csv(sys.stdout, index=False)
+        return
+    print_rows(out, answer.columns, answer.rows)
+
+
+@app.command(epilog="Example: `visualsearch sandbox --port 8750 --state ./sandbox`")
+def sandbox(
+    *,
+    state: Annotated[Path, typer.Option("--state", help="Folder that keeps the library; made if missing.")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    dialect: Annotated[
+        str, typer.Option("--dialect", help="Generation of the API: live-2025, spring-2026 or openapi.")
+    ] = "spring-2026",
+    indexing_seconds: Annotated[float, typer.Option("--indexing-seconds", min=0, help="From upload to ready.")] = 2.0,
+    admin: Annotated[bool, typer.Option("--admin", help="Answer under /_sandbox: clock, faults, journal.")] = False,
+) -> None:
+    """Run the local server that speaks the API, until Ctrl-C."""
+    from visualsearch_pipeline.sandbox import Dialect, SandboxConfig, serve
+
+    try:
+        spoken = Dialect(dialect)
+    except ValueError:
+        raise typer.BadParameter(f"{dialect!r} is none of {', '.join(Dialect)}", param_hint="--dialect") from None
+    serve(SandboxConfig(state_dir=state, port=port, dialect=spoken, indexing_seconds=indexing_seconds, admin=admin))
+
+
+@app.command(epilog="Example: `visualsearch demo --media ~/Movies`")
+def demo(
+    *,
+    folder: FolderOption = Path("visualsearch-demo"),
+    media: Annotated[
+        Path | None, typer.Option("--media", help="Your own footage instead of generated clips; it is only read.")
+    ] = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Stop waiting after this many seconds.")] = 600,
+) -> None:
+    """Make sample clips, start the sandbox, and run everything to the end."""
+    from visualsearch_pipeline.workflow import run_demo
+
+    status = run_demo(folder, media=media, out=out, err=err, timeout_seconds=timeout)
+    raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
+
+
+@app.command(epilog="Example: `visualsearch dev --port 3000`")
+def dev(
+    *,
+    folder: FolderOption = Path("visualsearch-demo"),
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """Start the sandbox and the Dagster UI together on the demo's data, until Ctrl-C."""
+    from visualsearch_pipeline.workflow import run_dev
+
+    raise typer.Exit(run_dev(folder, ui_port=port, err=err))
+
+
+def exit_code(*, is_done: bool, has_failures: bool) -> int:
+    """The exit code that says how things stand."""
+    if not is_done:
+        return STILL_PENDING
+    return DONE_WITH_FAILURES if has_failures else ALL_DONE
+
+
+def main() -> None:
+    """Run the command line. What a person did wrong is told without a traceback."""
+    # Read by Dagster when it is imported; people who run a command did not ask to be counted.
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("interrupted; what was done is kept, and the next run goes on from there")
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        code = _code_of(error)
+        if code is None:
+            raise
+        err.print(str(error), style="red", markup=False, highlight=False)
+        sys.exit(code)
+
+
+def _code_of(error: Exception) -> int | None:
+    """The exit code of an error that people can mend; None for one that is ours, which keeps its traceback."""
+    from visualsearch_pipeline.settings import SettingsError
+
+    if isinstance(error, SettingsError):
+        return USAGE
+    from visualsearch_pipeline.workflow import EXPECTED_ERRORS
+
+    return ERROR if isinstance(error, EXPECTED_ERRORS) else None
+
+
+if __name__ == "__main__":
+    main()
