@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from visualsearch_pipeline.located_yaml import YamlFileError, YamlProblem, load_model, read_yaml
@@ -78,6 +80,7 @@ def test_a_good_file_becomes_its_model(path: Path) -> None:
         ("title: x\nshapes: [{radius: 1, radius: 2}]", 2, "radius", "stands here a second time"),
         ("title: x\nmade-on: 2026-02-31", 2, "made-on", "day value is outside expected range"),
         ("title: x\n  shapes: 3", 2, "", "is not valid YAML"),
+        ("title: x\nshapes: \0", 2, "", "holds the control character #x0000"),
         ("- title", 1, "", "must be a mapping of keys to values, not a list"),
         ("", 1, "title", "is missing"),
     ],
@@ -108,6 +111,23 @@ def test_the_error_names_the_file_on_every_line(path: Path) -> None:
     lines = str(caught.value).splitlines()
     assert len(lines) == 3
     assert all(line.startswith(f"{path}, line ") for line in lines)
+
+
+@pytest.mark.parametrize("text", ["title: &a [*a]", "title: x\nshapes: &a\n- *a", "title: " + "[" * 5000])
+def test_a_file_that_holds_itself_or_is_bottomless_is_refused(path: Path, text: str) -> None:
+    assert problems_in(path, text)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("ab: -\n\t[]{},&*!#'\"|>%@?1.~title"), max_size=40) | st.binary(max_size=30))
+def test_whatever_stands_in_a_file_is_read_or_refused_with_a_line(path: Path, content: str | bytes) -> None:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    try:
+        load_model(path, Drawing)
+        problems: tuple[YamlProblem, ...] = ()
+    except YamlFileError as error:
+        problems = error.problems or (YamlProblem(0, "", ""),)
+    assert all(problem.line >= 1 and problem.message for problem in problems)
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -108,7 +108,12 @@ def read_yaml(path: Path) -> YamlDocument:
         raise YamlFileError(path, [YamlProblem(1, "", f"is not UTF-8 text ({error.reason})")]) from error
     except OSError as error:
         raise YamlFileError(path, [YamlProblem(1, "", f"cannot be read: {error.strerror}")]) from error
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = YamlProblem(line, "", f"holds the control character #x{error.character:04x}; take it out")
+        raise YamlFileError(path, [problem]) from error
     try:
         root = loader.get_single_node()
         if root is None:
@@ -126,6 +131,8 @@ def read_yaml(path: Path) -> YamlDocument:
         raise YamlFileError(path, [YamlProblem(1, "", f"is not valid YAML: {error}")]) from error
     except ValueError as error:
         raise YamlFileError(path, [YamlProblem(1, "", f"holds a value that YAML cannot make: {error}")]) from error
+    except RecursionError:
+        raise YamlFileError(path, [YamlProblem(1, "", "is nested too deeply")]) from None
     finally:
         loader.dispose()
 
@@ -173,7 +180,11 @@ def _child(node: yaml.Node, part: int | str) -> tuple[int, yaml.Node] | None:
     return None
 
 
-def _repeated_keys(node: yaml.Node) -> Iterable[YamlProblem]:
+def _repeated_keys(node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> Iterable[YamlProblem]:
+    if node in above:
+        # An anchor that holds an alias of itself; the model refuses it.
+        return
+    above = (*above, node)
     if isinstance(node, yaml.MappingNode):
         seen: dict[Hashable, int] = {}
         for key, value in node.value:
@@ -182,10 +193,10 @@ def _repeated_keys(node: yaml.Node) -> Iterable[YamlProblem]:
                 if key.value in seen:
                     yield YamlProblem(line, key.value, f"stands here a second time (first on line {seen[key.value]})")
                 seen.setdefault(key.value, line)
-            yield from _repeated_keys(value)
+            yield from _repeated_keys(value, above)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated_keys(item)
+            yield from _repeated_keys(item, above)
 
 
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:

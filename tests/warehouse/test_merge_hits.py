@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.warehouse import TABLES, SearchedPair, merge_hits
@@ -53,6 +53,7 @@ a_hit = st.tuples(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(a_hit, max_size=20), st.lists(a_hit, max_size=20))
 def test_asked_pairs_are_replaced_and_all_others_stay(
     before: list[tuple[str, str, float | None, str | None, float | None]],

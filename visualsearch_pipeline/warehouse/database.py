@@ -72,6 +72,8 @@ def build_database(
     }
     with duckdb.connect(str(path), config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        # One transaction: each statement on its own would be fsynced on its own.
+        connection.begin()
         for spec in TABLES.values():
             _create_table(connection, spec)
             if spec is not PUBLICATION:
@@ -79,6 +81,7 @@ def build_database(
         for query_set in query_sets:
             _create_query_set_view(connection, query_set)
         _describe_publication(connection, fingerprint=fingerprint, published_at=published_at, row_counts=row_counts)
+        connection.commit()
         connection.execute("CHECKPOINT")
     return row_counts
 
@@ -100,8 +103,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, store: ParquetStore, spec: Tabl
         if stream.error is not None:
             raise stream.error from error
         raise
-    finally:
-        connection.unregister("incoming")
+    connection.unregister("incoming")
     return stream.row_count
 
 

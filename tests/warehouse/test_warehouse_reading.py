@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from visualsearch_pipeline.warehouse import (
+    InvalidSqlError,
+    NotPublishedError,
+    ParquetStore,
+    ReadError,
+    column_schema,
+    publish,
+    query,
+)
+
+MakeTable = Callable[..., pa.Table]
+
+
+@pytest.fixture
+def database(tmp_path: Path, store: ParquetStore, make_hits: MakeTable) -> Path:
+    store.write_hits("street", date(2026, 1, 31), make_hits("street", date(2026, 1, 31), 2))
+    path = tmp_path / "it's here" / "visualsearch.duckdb"
+    publish(store, path, {}, ["street"])
+    return path
+
+
+def test_a_question_is_answered_with_columns_and_rows(database: Path) -> None:
+    result = query(database, "SELECT video_no, day, searched_at, score FROM hits ORDER BY rank")
+
+    assert result.columns == ("video_no", "day", "searched_at", "score")
+    noon = datetime(2026, 2, 1, 12, tzinfo=UTC)
+    assert result.rows == (
+        ("VI000000", date(2026, 1, 31), noon, 1.0),
+        ("VI000001", date(2026, 1, 31), noon, 0.5),
+    )
+    assert result.table.num_rows == 2
+
+
+def test_an_answer_without_rows_still_has_its_columns(database: Path) -> None:
+    result = query(database, "SELECT video_no FROM hits WHERE false")
+
+    assert (result.columns, result.rows) == (("video_no",), ())
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELCT 1", "syntax error"),
+        ("SELECT scor FROM hits", "score"),
+        ("SELECT * FROM hit", "hits"),
+        ("SELECT 'many'::INTEGER FROM hits", "Could not convert"),
+        ("", "the question is empty"),
+        ("DELETE FROM hits", "read-only"),
+        ("DROP TABLE hits", "read-only"),
+        ("CREATE TABLE mine (a INTEGER)", "read-only"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_in_the_databases_words(
+    database: Path, sql: str, message: str
+) -> None:
+    with pytest.raises(InvalidSqlError, match=message):
+        query(database, sql)
+    assert query(database, "SELECT count(*) FROM hits").rows == ((2,),)
+
+
+def test_a_database_that_is_not_there_or_is_none_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NotPublishedError, match="run `visualsearch run` first"):
+        query(tmp_path / "nowhere.duckdb", "SELECT 1")
+    damaged = tmp_path / "damaged.duckdb"
+    damaged.write_bytes(b"x" * 5000)
+    with pytest.raises(ReadError, match="delete it and run `visualsearch run`"):
+        query(damaged, "SELECT 1")
+
+
+def test_the_columns_of_a_table_are_known_without_a_database() -> None:
+    assert [(column.name, column.sql_type) for column in column_schema("coverage")][-3:] == [
+        ("truncated", "BOOLEAN"),
+        ("searched_at", "TIMESTAMP WITH TIME ZONE"),
+        ("run_id", "VARCHAR"),
+    ]
+    with pytest.raises(KeyError):
+        column_schema("nothing")
