@@ -126,6 +126,13 @@ class RateLimiter(Protocol):
         """Wait until a request of this family may start; return the seconds waited."""
         ...
 
+    def departed(self, family: OperationFamily) -> None:
+        """Take note that the request for which this thread waited last is leaving only now.
+
+        Between its place and its departure a connection may have to be made: the service counts the arrival.
+        """
+        ...
+
     def refused(self, family: OperationFamily, *, retry_after_seconds: float | None) -> None:
         """Take note of a rate-limit answer, and be slower."""
         ...

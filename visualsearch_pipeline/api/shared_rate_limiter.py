@@ -7,6 +7,7 @@ place" one step; the operating system takes it back from a process that dies, so
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import os
 import sqlite3
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeAlias, cast
@@ -37,6 +39,9 @@ _MAX_BACKOFF_SECONDS: Final = 32.0
 _MAX_PAUSE_SECONDS: Final = 300.0
 """A longer pause is not believed: a strange `Retry-After`, or a clock that was set back."""
 
+_NOTABLE_DELAY_MILLISECONDS: Final = 3
+"""Between taking a place and leaving; the margin covers less."""
+
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS pause (
     bucket TEXT PRIMARY KEY,
@@ -44,6 +49,14 @@ CREATE TABLE IF NOT EXISTS pause (
     refusals INTEGER NOT NULL
 )
 """
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An entry of the log."""
+
+    name: str
+    taken_milliseconds: int
 
 
 class SharedRateLimiter:
@@ -83,6 +96,8 @@ class SharedRateLimiter:
         self._connection: sqlite3.Connection | None = None
         self._owner_pid = 0
         self._buckets: dict[OperationFamily, pyrate_limiter.SQLiteBucket] = {}
+        self._place_numbers = itertools.count()
+        self._last_place = threading.local()
         self._may_be_pausing: set[OperationFamily] = set()
 
     def __enter__(self) -> Self:
@@ -104,6 +119,17 @@ class SharedRateLimiter:
             while (wait_seconds := self._try_to_take(family, rate)) > 0:
                 self._wait(family, wait_seconds)
         return max(0.0, self._clock() - began)
+
+    def departed(self, family: OperationFamily) -> None:
+        """Move the place that this thread took last to the present, so that the next one keeps its distance."""
+        place: _Place | None = self._last_place.__dict__.pop(family.value, None)
+        if place is None or self._now_milliseconds() - place.taken_milliseconds < _NOTABLE_DELAY_MILLISECONDS:
+            return
+        with self._transaction() as connection:
+            connection.execute(
+                f'UPDATE "{self._table(family)}" SET item_timestamp = ? WHERE name = ?',  # noqa: S608  our own name
+                (self._now_milliseconds(), place.name),
+            )
 
     def refused(self, family: OperationFamily, *, retry_after_seconds: float | None) -> None:
         """Make all processes pause this family, longer with each refusal in a row."""
@@ -160,9 +186,11 @@ class SharedRateLimiter:
             bucket = self._bucket(family, rate)
             # After the clock was set back, places taken "in the future" would block for as long.
             connection.execute(f'UPDATE "{bucket.table}" SET item_timestamp = ? WHERE item_timestamp > ?', (now, now))  # noqa: S608  our own name
-            item = pyrate_limiter.RateItem(family.value, now)
+            name = f"{os.getpid()}-{next(self._place_numbers)}"
+            item = pyrate_limiter.RateItem(name, now)
             if bucket.put(item):
                 bucket.leak(now)
+                self._last_place.__dict__[family.value] = _Place(name=name, taken_milliseconds=now)
                 return 0.0
             # This bucket never answers with an awaitable.
             return max(1, cast("int", bucket.waiting(item))) / 1000

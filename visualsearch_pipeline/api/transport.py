@@ -18,7 +18,7 @@ from visualsearch_pipeline.api.calls import ApiCall, OnCall
 from visualsearch_pipeline.api.envelope import RawAnswer, judge
 from visualsearch_pipeline.api.errors import BadResponse, RateLimited, Timeout, VisualSearchError
 from visualsearch_pipeline.api.faults import http_faults_as_ours
-from visualsearch_pipeline.api.operations import Operation
+from visualsearch_pipeline.api.operations import Operation, OperationFamily
 from visualsearch_pipeline.api.policies import RetryPolicy, Timeouts
 from visualsearch_pipeline.api.rate_limits import RateLimiter
 from visualsearch_pipeline.api.retries import may_repeat
@@ -236,6 +236,8 @@ class Transport:
             )
             if call.read_timeout_seconds is not None:
                 request.extensions["timeout"]["read"] = call.read_timeout_seconds
+            if self._limiter is not None:
+                request.extensions["trace"] = _tell_departure(self._limiter, call.operation.family)
             request.stream = _MeteredStream(cast("httpx.SyncByteStream", request.stream), meter)
             response = self._http.send(request, stream=True)
         try:
@@ -279,6 +281,16 @@ class Transport:
             self._on_call(call)
         except Exception:  # whatever the bookkeeper raises: the answer matters more (see OnCall)
             logger.exception("An API call could not be recorded: %s", call)
+
+
+def _tell_departure(limiter: RateLimiter, family: OperationFamily) -> Callable[[str, object], None]:
+    """Return a listener to httpcore's events that tells the limiter when the request leaves (connection made)."""
+
+    def on_event(name: str, _: object) -> None:
+        if name == "http11.send_request_headers.started":
+            limiter.departed(family)
+
+    return on_event
 
 
 class _MeteredStream(httpx.SyncByteStream):
