@@ -28,7 +28,6 @@ from visualsearch_pipeline.demo.drawing import (
     YELLOW,
     Scene,
     Sprite,
-    bounding_box,
     draw_scene,
     draw_scenes,
 )
@@ -69,7 +68,7 @@ class DemoClip:
 
 @dataclass(frozen=True, slots=True)
 class QueryImages:
-    """Pictures to search by, cut from frames of the clips."""
+    """Pictures to search by: frames of scenes that stand in the clips."""
 
     logo: Path
     red_truck: Path
@@ -121,7 +120,7 @@ def make_clips(folder: Path, *, days: Sequence[date], seed: int = 0) -> tuple[De
 
 
 def make_query_images(folder: Path) -> QueryImages:
-    """Cut the pictures of the demo's image queries out of frames of its clips, as PNG.
+    """Save the pictures of the demo's image queries, as PNG: whole frames, because the sandbox compares whole pictures.
 
     Args:
         folder: Made if it is missing.
@@ -129,8 +128,7 @@ def make_query_images(folder: Path) -> QueryImages:
     folder.mkdir(parents=True, exist_ok=True)
     images = QueryImages(folder / "logo.png", folder / "red_truck.png", folder / "red_shirt.png")
     for path, scene in ((images.logo, _LOGO_CARD), (images.red_truck, _NIGHT_TRUCK), (images.red_shirt, _RED_SHIRT)):
-        frame = draw_scene(scene, progress=0.5)
-        frame.crop(bounding_box(scene.sprites[0], progress=0.5)).save(path)
+        draw_scene(scene, progress=0.5).save(path)
     return images
 
 

@@ -47,8 +47,8 @@ owner: team:support
 queries:
   - id: says_warranty
     transcript: warranty
-  - id: talks_of_delivery
-    text: delivery
+  - id: talks_of_repair
+    text: repair
     in: audio
 """
 
