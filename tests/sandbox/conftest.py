@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import av
-import av.subtitles.stream
 import httpx
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from PIL import Image, ImageDraw
 
 from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig
@@ -22,7 +22,9 @@ Json = dict[str, Any]
 Line = tuple[float, float, str]
 
 
-def draw(*, shape: str = "circle", colour: str = "red", background: str = "black", at: float = 0.3) -> Image.Image:
+def draw_frame(
+    *, shape: str = "circle", colour: str = "red", background: str = "black", at: float = 0.3
+) -> Image.Image:
     """One frame: a shape whose left edge is at a share of the width."""
     image = Image.new("RGB", (WIDTH, HEIGHT), background)
     pen = ImageDraw.Draw(image)
@@ -50,6 +52,7 @@ def encode(
     """A clip in which a shape moves to the right; in its second half other colours or shapes, if `then` says so."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=FRAMES_PER_SECOND)
+        assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         if lines:
             _write_lines(container, path, lines)
@@ -58,8 +61,8 @@ def encode(
             look = {"shape": shape, "colour": colour, "background": background}
             if then is not None and number >= count / 2:
                 look |= dict(then)
-            picture = draw(**look, at=0.1 + 0.5 * number / count)
-            container.mux(video.encode(av.VideoFrame.from_image(picture)))
+            picture = draw_frame(**look, at=0.1 + 0.5 * number / count)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
         container.mux(video.encode())
     return path
 
@@ -88,7 +91,6 @@ class Footage:
     green_triangle: Path
     two_scenes: Path
     text_file: Path
-    silent_lines: tuple[str, ...] = ("where is the love", "The Warranty ends in May")
 
 
 @pytest.fixture(scope="session")
@@ -117,34 +119,34 @@ class Api:
             trust_env=False,
         )
 
-    def get(self, operation: str, **params: object) -> Json:
-        return self._json(self.http.get(f"/{operation}", params=params))  # type: ignore[arg-type]  # httpx converts
+    def get(self, operation: str, **params: Any) -> Json:
+        return self._json(self.http.get(f"/{operation}", params=params))
 
-    def post(self, operation: str, body: object = None, **params: object) -> Json:
-        return self._json(self.http.post(f"/{operation}", json=body, params=params))  # type: ignore[arg-type]
+    def post(self, operation: str, body: object = None, **params: Any) -> Json:
+        return self._json(self.http.post(f"/{operation}", json=body, params=params))
 
-    def form(self, operation: str, **fields: object) -> Json:
+    def form(self, operation: str, **fields: Any) -> Json:
         return self._json(self.http.post(f"/{operation}", data=fields))
 
     def send_file(
-        self, operation: str, path: Path, *, name: str | None = None, media_type: str = "video/mp4", **fields: object
+        self, operation: str, path: Path, *, name: str | None = None, media_type: str = "video/mp4", **fields: Any
     ) -> Json:
         with path.open("rb") as file:
             part = {"file": (name or path.name, file, media_type)}
             return self._json(self.http.post(f"/{operation}", files=part, data=fields))
 
-    def upload(self, path: Path, **fields: object) -> str:
+    def upload(self, path: Path, **fields: Any) -> str:
         """Upload a clip and return its id."""
-        answer = self.send_file("upload", path, **fields)  # type: ignore[arg-type]
+        answer = self.send_file("upload", path, **fields)
         assert answer["code"] == "0000", answer
         return str(answer["data"]["videoNo"])
 
-    def listed(self, **body: object) -> list[Json]:
+    def listed(self, **body: Any) -> list[Json]:
         answer = self.post("list_videos", {"page": 1, "size": 200, **body})
         assert answer["code"] == "0000", answer
         return list(answer["data"]["videos"])
 
-    def search(self, text: str, **body: object) -> list[Json]:
+    def search(self, text: str, **body: Any) -> list[Json]:
         answer = self.post("search", {"search_param": text, **body})
         assert answer["code"] == "0000", answer
         return list(answer["data"])
@@ -209,6 +211,12 @@ def as_file(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def draw() -> Callable[..., Image.Image]:
+    """Draw a frame as the clips have them."""
+    return draw_frame
 
 
 @pytest.fixture

@@ -90,7 +90,9 @@ def test_what_cannot_be_decoded_fails_with_the_vendor_s_cause(
         with av.open(str(path), "w") as container:
             video = container.add_stream("mpeg4", rate=5)
             video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
-            container.mux(video.encode(av.VideoFrame.from_image(Image.new("RGB", (64, 64)))))
+            container.mux(
+                video.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24"))
+            )
             container.mux(video.encode())
     else:
         path.write_bytes(footage.red_circle.read_bytes()[:500])

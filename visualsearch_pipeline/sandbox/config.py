@@ -152,7 +152,7 @@ class SandboxConfig(BaseModel):
     )
     missing_routes: frozenset[str] = Field(
         default=frozenset(),
-        description="Operations that this server does not have, by name, e.g. search_similar_images.",
+        description="Operations (search_similar_images) or single paths (/serve/api/v1/download) it does not have.",
     )
 
     max_video_bytes: int = Field(default=3 * GIBIBYTE, gt=0, description="Largest file upload accepts.")

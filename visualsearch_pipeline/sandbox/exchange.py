@@ -41,6 +41,7 @@ class Exchange:
     fault: StandingFault | None = None
     started: float = field(default_factory=time.monotonic)
     is_entered: bool = False
+    head: Message | None = None
 
     @property
     def peer(self) -> Peer | None:
@@ -68,10 +69,15 @@ class Exchange:
         """Send a part of a response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        else:
-            self.bytes_out += len(message.get("body", b""))
-            if not message.get("more_body", False):
-                await self.enter()
+            # Held back until there is a body: an empty one would be complete before it is in the journal.
+            self.head = message
+            return
+        self.bytes_out += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            await self.enter()
+        if self.head is not None:
+            await self.send(self.head)
+            self.head = None
         await self.send(message)
 
     async def enter(self) -> None:

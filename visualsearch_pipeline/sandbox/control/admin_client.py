@@ -9,7 +9,7 @@ from typing import Self
 import httpx
 from pydantic import TypeAdapter
 
-from visualsearch_pipeline.sandbox.config import OperationFamily, RateLimits
+from visualsearch_pipeline.sandbox.config import OperationFamily, Rate, RateLimits
 from visualsearch_pipeline.sandbox.control.admin_routes import ADMIN_PREFIX
 from visualsearch_pipeline.sandbox.control.models import (
     ClockState,
@@ -26,6 +26,7 @@ _VIDEOS = TypeAdapter(list[LibraryVideo])
 _CALLBACKS = TypeAdapter(list[SentCallback])
 _STANDING = TypeAdapter(list[StandingFault])
 _PLANS = TypeAdapter(list[TransitionPlan])
+_RATES = TypeAdapter(dict[OperationFamily, Rate])
 _COPY_BYTES = 1024 * 1024
 
 
@@ -188,8 +189,8 @@ class SandboxAdmin:
 
     def set_rate_limits(self, rates: RateLimits) -> None:
         """Put other limits in force until the sandbox ends."""
-        named = {OperationFamily(family).value: rate.model_dump() for family, rate in rates.items()}
-        self._routes.ask("PUT", "rate_limits", body=TypeAdapter(dict[str, object]).dump_json(named).decode())
+        named = {OperationFamily(family): rate for family, rate in rates.items()}
+        self._routes.ask("PUT", "rate_limits", body=_RATES.dump_json(named).decode())
 
     def settle(self, *, timeout_seconds: float = 60.0) -> None:
         """Wait until every accepted file is decoded, then show what is due by the clock."""
@@ -227,3 +228,7 @@ class SandboxAdmin:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _at(at: datetime | None) -> str:
+    return "{}" if at is None else f'{{"at": "{at.isoformat()}"}}'

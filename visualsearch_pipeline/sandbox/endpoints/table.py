@@ -109,8 +109,7 @@ def routes_of(config: SandboxConfig) -> Routes:
     routes: dict[str, dict[str, Endpoint]] = {}
     for endpoint in (*_EVERYWHERE, *by_dialect):
         for path in endpoint.paths:
-            names = {endpoint.operation, path.rsplit("/", 1)[-1]} if endpoint.operation[:7] != "folders" else set()
-            if config.missing_routes.isdisjoint(names | {endpoint.operation}):
+            if config.missing_routes.isdisjoint({endpoint.operation, path}):
                 routes.setdefault(path, {})[endpoint.method] = endpoint
     return routes
 
