@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 import visualsearch_pipeline
 from visualsearch_pipeline.ledger.schema import SCHEMA_VERSION, metadata, schema_version
@@ -23,7 +23,7 @@ RowT = TypeVar("RowT")
 
 
 class LedgerError(Exception):
-    """The ledger cannot be opened, or is of a version that this package does not know."""
+    """The ledger cannot be opened, read or written, or is of a version that this package does not know."""
 
 
 class Database:
@@ -33,21 +33,35 @@ class Database:
         self._engine = _open_engine(url)
         try:
             self._prepare()
-        except SQLAlchemyError as error:
+        except BaseException:
             self.close()
-            raise LedgerError(f"the ledger {_shown(url)} cannot be opened: {error}") from error
+            raise
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection with one consistent view."""
-        with self._engine.connect() as connection, connection.begin():
+        with self._in_words("read"), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A connection with one transaction, committed on leaving and rolled back on any exception."""
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        with (
+            self._in_words("written"),
+            self._engine.connect().execution_options(**{_WRITES: True}) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @contextmanager
+    def _in_words(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise LedgerError(
+                f"the ledger {_shown(self._engine.url)} cannot be {done}: {error.orig}. What was committed before "
+                "stands; make room or mend what is named, and run again."
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -68,7 +82,7 @@ class Database:
                 )
             elif found > SCHEMA_VERSION:
                 raise LedgerError(
-                    f"the ledger {_shown(str(self._engine.url))} has schema version {found}, this package knows "
+                    f"the ledger {_shown(self._engine.url)} has schema version {found}, this package knows "
                     f"{SCHEMA_VERSION}: it was written by a newer visualsearch_pipeline. Upgrade the package, or name "
                     "another ledger in the settings (`ledger_url`)."
                 )
@@ -102,7 +116,12 @@ def upsert(connection: Connection, table: sa.Table, values: dict[str, object], *
 
 
 def _open_engine(url: str) -> Engine:
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise LedgerError(
+            "`ledger_url` is no SQLAlchemy address; write one such as sqlite:////var/lib/visualsearch/ledger.db"
+        ) from error
     if parsed.get_backend_name() != "sqlite":
         return sa.create_engine(parsed, pool_pre_ping=True)
     if parsed.database and parsed.database != ":memory:":
@@ -131,5 +150,5 @@ def _open_engine(url: str) -> Engine:
     return engine
 
 
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)

@@ -48,8 +48,10 @@ class LeaseOwner:
         if self.host != socket.gethostname():
             return False
         try:
-            # The start time may be read with a rounding of one clock tick.
-            return abs(psutil.Process(self.process_id).create_time() - self.started_at) > 1
+            process = psutil.Process(self.process_id)
+            # The start time may be read with a rounding of one clock tick. A zombie waits to be collected, and does
+            # nothing any more.
+            return abs(process.create_time() - self.started_at) > 1 or process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
         except psutil.AccessDenied:

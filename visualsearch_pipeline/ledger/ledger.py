@@ -54,7 +54,7 @@ class Ledger:
         """How many rows there are per combination of values of columns of one table."""
         with self._database.reading() as connection:
             select = sa.select(sa.func.count(), *columns).group_by(*columns)
-            return {tuple(values): count for count, *values in connection.execute(select).tuples()}
+            return {tuple(row[1:]): row[0] for row in connection.execute(select)}
 
     def rows(self, select: sa.Select[*tuple[Any, ...]]) -> tuple[Mapping[str, object], ...]:
         """The rows of a select over the ledger's tables, for publication and reports."""

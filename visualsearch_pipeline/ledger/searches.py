@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -57,8 +57,22 @@ class Searches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def register(self, records: Sequence[QueryRecord], *, at: datetime) -> None:
-        """Keep the current queries; whatever else the ledger has is marked retired, and comes back when it returns."""
+    def register(
+        self,
+        records: Sequence[QueryRecord],
+        *,
+        unreadable_sets: Set[str] = frozenset(),
+        unreadable_queries: Set[tuple[str, str]] = frozenset(),
+        at: datetime,
+    ) -> None:
+        """Keep the current queries; whatever else the ledger has is marked retired, and comes back when it returns.
+
+        Args:
+            records: The queries as they stand in their files.
+            unreadable_sets: Sets whose file has a mistake: nobody took their queries back, they stay as they are.
+            unreadable_queries: Likewise single queries, as (query set, id).
+            at: Now.
+        """
         current = {(record.query_set, record.query_id, record.query_version) for record in records}
         with self._database.writing() as connection:
             for record in records:
@@ -70,6 +84,8 @@ class Searches:
                 )
             ).all()
             for query_set, query_id, version in known:
+                if query_set in unreadable_sets or (query_set, query_id) in unreadable_queries:
+                    continue
                 if (query_set, query_id, version) not in current:
                     connection.execute(
                         sa.update(queries)

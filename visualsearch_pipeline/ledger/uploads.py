@@ -102,9 +102,9 @@ class Uploads:
             )
 
     def record_uploaded(
-        self, sha256: str, *, video_no: str, video_name: str | None, adopted: bool, uri: str, at: datetime
+        self, sha256: str, *, video_no: str, video_name: str | None, adopted: bool, at: datetime
     ) -> None:
-        """Record the library entry that now holds the content, and close the upload."""
+        """Record the library entry that now holds the content, and close the upload and the failures of its items."""
         with self._database.writing() as connection:
             day = connection.scalar(sa.select(uploads.c.day).where(uploads.c.sha256 == sha256))
             connection.execute(
@@ -124,7 +124,8 @@ class Uploads:
             if known is None:
                 video = {"video_no": video_no, "sha256": sha256, "day": day, "video_name": video_name}
                 connection.execute(sa.insert(videos).values(video | {"state": VideoState.INDEXING, "uploaded_at": at}))
-            failures.resolve_in(connection, subject=uri, at=at, steps=("uploads",))
+            for uri in connection.scalars(sa.select(items.c.uri).where(items.c.sha256 == sha256)).all():
+                failures.resolve_in(connection, subject=uri, at=at, steps=("uploads",))
 
     def record_failed(
         self, sha256: str, *, state: UploadState, reason: str, retryable: bool, uri: str, at: datetime

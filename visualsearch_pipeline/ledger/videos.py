@@ -87,7 +87,7 @@ class Videos:
         """How many entries are ready to be searched, per day."""
         select = sa.select(videos.c.day, sa.func.count()).where(videos.c.state == VideoState.READY)
         with self._database.reading() as connection:
-            return dict(connection.execute(select.group_by(videos.c.day)).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(select.group_by(videos.c.day))}
 
     def media_uris(self) -> dict[str, str]:
         """For every `video_no` the URI of the media item that was uploaded."""

@@ -182,9 +182,16 @@ def _mark(status: Status) -> object:
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    reasons = []
-    for event in result.all_events:
-        if event.is_step_failure and (failure := event.step_failure_data):
-            description = failure.user_failure_data.description if failure.user_failure_data else None
-            reasons.append(description or (failure.error.message.strip() if failure.error else str(event.message)))
+    reasons = [_failure_message(event) for event in result.all_events if event.is_step_failure]
     return "\n".join(dict.fromkeys(reasons)) or "the run failed before its first step; see the Dagster UI"
+
+
+def _failure_message(event: dg.DagsterEvent) -> str:
+    """A step's own words, else what was raised in it: Dagster's message around that says only which step it was."""
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else str(event.message)

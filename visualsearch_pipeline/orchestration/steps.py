@@ -39,7 +39,7 @@ class StepRunner:
             dagster.Failure: with a message for people, when what is raised within concerns the whole step.
         """
         try:
-            with self.pipeline(visual_search, run_id=context.run_id, logger=context.log) as pipeline:
+            with self.pipeline(visual_search, run_id=context.run.run_id, logger=context.log) as pipeline:
                 yield pipeline
         except (PipelineError, LedgerError, WarehouseError, VisualSearchError) as error:
             # What was done before is committed item by item; a new run goes on from there.

@@ -21,7 +21,7 @@ from visualsearch_pipeline.api import (
     VisualSearchError,
 )
 from visualsearch_pipeline.ledger import ArchivedObject, LibraryVideo, WantedObject
-from visualsearch_pipeline.pipeline.errors import SourceProblem
+from visualsearch_pipeline.pipeline.errors import SourceProblem, StateProblem
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.upload import stopping_error
 
@@ -62,7 +62,8 @@ def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> Archiv
         ServiceRefuses: the service refuses every call.
         ServiceUnreachable: no connection can be made.
         BudgetExceeded: the next download would pass a budget.
-        SourceProblem: the archive's folder cannot be written.
+        StateProblem: the archive's folder cannot be made.
+        SourceProblem: `archive.path` is not a folder of this machine.
     """
     _notice_removed(pipeline, days)
     wanted = [*_wanted_videos(pipeline, days), *_wanted_keyframes(pipeline, days)]
@@ -101,10 +102,11 @@ def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadRece
     """Download one object and record it, or record why it failed."""
     if time_box.is_over:
         return _NotFetched.LEFT
-    pipeline.spending.check(f"Downloading {item.object_key}", cost_usd=pipeline.spending.download_usd(item.size_bytes))
-    item.path.parent.mkdir(parents=True, exist_ok=True)
+    cost_usd = pipeline.spending.download_usd(item.size_bytes)
+    _make_folder(item.path.parent)
     try:
-        receipt = item.fetch(item.path)
+        with pipeline.spending.reserving(f"Downloading {item.object_key}", cost_usd=cost_usd):
+            receipt = item.fetch(item.path)
     except VisualSearchError as error:
         stops = stopping_error(error)
         if stops is not None:
@@ -135,6 +137,16 @@ def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadRece
         at=pipeline.now(),
     )
     return receipt
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateProblem(
+            f"cannot make the archive's folder {folder}: {error.strerror or error}; make room or mend the permissions, "
+            "and run again"
+        ) from error
 
 
 def _wanted_videos(pipeline: Pipeline, days: Sequence[date] | None) -> list[_Wanted]:

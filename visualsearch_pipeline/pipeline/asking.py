@@ -38,12 +38,18 @@ def ask(pipeline: Pipeline, call: SearchCall) -> Answer:
         VisualSearchError: the call failed.
         BudgetExceeded: it would pass a budget, and was not made.
     """
-    query = call.query
-    pipeline.spending.check(f"Searching for {asks(query)!r}", cost_usd=pipeline.spending.search_usd)
-    client = pipeline.client
+    what = f"Searching for {asks(call.query)!r}"
+    with pipeline.spending.reserving(what, cost_usd=pipeline.spending.search_usd):
+        hits = _hits(pipeline, call)
+    scores = [hit.score for hit in hits if hit.score is not None]
+    return Answer(call, hits, is_full(call, len(hits), lowest_score=min(scores, default=None)))
+
+
+def _hits(pipeline: Pipeline, call: SearchCall) -> tuple[ClipHit, ...]:
+    query, client = call.query, pipeline.client
     match query, call.reach:
         case TextQuery(), reach:
-            hits = client.search(
+            return client.search(
                 query.text,
                 kind=SearchKind(query.medium),
                 top_k=limit_of(call) or 1,
@@ -56,12 +62,10 @@ def ask(pipeline: Pipeline, call: SearchCall) -> Answer:
                 longitude=query.near.longitude if query.near else None,
             )
         case ImageQuery(), _:
-            hits = client.search_similar_images(query.image.path, similarity=query.similarity)
+            return client.search_similar_images(query.image.path, similarity=query.similarity)
         case ImageInVideoQuery(), OneVideo(video_no):
-            hits = client.search_clips_by_image(query.image.path, video_no=video_no, prompt=query.prompt)
+            return client.search_clips_by_image(query.image.path, video_no=video_no, prompt=query.prompt)
         case TranscriptQuery(), _:
-            hits = tuple(client.iter_audio_transcripts(query.transcript))
+            return tuple(client.iter_audio_transcripts(query.transcript))
         case _:
             raise TypeError(f"no call is known for {query} about {call.reach}")
-    scores = [hit.score for hit in hits if hit.score is not None]
-    return Answer(call, hits, is_full(call, len(hits), lowest_score=min(scores, default=None)))

@@ -4,6 +4,7 @@
 PipelineError
 |- BudgetExceeded      the next call would pass a budget; it was not made
 |- SourceProblem       the source as a whole cannot be read
+|- StateProblem        the state folder or the archive cannot be written
 |- ServiceRefuses      the service refuses every call: key, credits, permission
 |- ServiceUnreachable  no connection to the service
 """
@@ -21,6 +22,10 @@ class BudgetExceeded(PipelineError):
 
 class SourceProblem(PipelineError):
     """The source as a whole cannot be read, so nothing is known about what is in it."""
+
+
+class StateProblem(PipelineError):
+    """A folder that a step writes to cannot be written. What was committed before stands."""
 
 
 class ServiceRefuses(PipelineError):

@@ -170,7 +170,7 @@ def _is_due(pipeline: Pipeline, file: SourceFile, item: Item, *, now: datetime) 
 
 def _sighting(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> Sighting:
     source = pipeline.settings.source
-    day = before.day if before else media.day_of(file, partition_by=source.partition_by, seen_at=now).day
+    day = before.day if before else _first_day(file, partition_by=source.partition_by, now=now)
     state, reason = ItemState.SETTLING, None
     if day < source.start_date:
         state = ItemState.SKIPPED
@@ -189,6 +189,13 @@ def _sighting(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now:
         etag=file.etag,
         reason=reason,
     )
+
+
+def _first_day(file: SourceFile, *, partition_by: str, now: datetime) -> date:
+    try:
+        return media.day_of(file, partition_by=partition_by, seen_at=now).day
+    except InvalidPattern as error:
+        raise SourceProblem(f"`source.partition_by`: {error}") from error
 
 
 def _is_settled(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from filelock import FileLock
 
 from visualsearch_pipeline.api import ApiCall, OnCall, VisualSearchClient
 from visualsearch_pipeline.ledger import CallRecord, Ledger
+from visualsearch_pipeline.pipeline.errors import StateProblem
 from visualsearch_pipeline.pipeline.progress import LoggedProgress, Progress
 from visualsearch_pipeline.pipeline.spending import Spending
 from visualsearch_pipeline.queries import QueryCatalog, load_query_sets
@@ -97,10 +99,19 @@ class Pipeline:
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
         """Hold a lock that one process of this host holds at a time; the system frees it if the process dies."""
-        folder = self.settings.state / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f"{name}.lock"):
+        lock = FileLock(self.settings.state / "locks" / f"{name}.lock")
+        try:
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise StateProblem(
+                f"cannot lock {lock.lock_file}: {error.strerror or error}; make room or mend the permissions of the "
+                "state folder, and run again"
+            ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def close(self) -> None:
         """Close the client's connections and the ledger's."""
@@ -117,7 +128,7 @@ class Pipeline:
         self.close()
 
     def _record_call(self, call: ApiCall) -> None:
-        self.ledger.calls.record(
+        self.spending.record(
             CallRecord(
                 started_at=call.started_at,
                 operation=call.operation,

@@ -3,11 +3,12 @@
 The API has no idempotency key and does not de-duplicate (contract §6.1), so an upload that may have been accepted is
 looked for before it is repeated. Evidence, strongest first: the `sha256:` tag (visible once the entry is parsed), the
 hash in the name, the size together with the time of creation. An entry that cannot be told apart yet, because it is not
-parsed and its name is not ours, leaves the verdict open.
+parsed and its name is not ours, leaves the verdict open; so do two that fit equally well.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,9 @@ DAY_TAG_PREFIX: Final = "day:"
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the service's clock and ours may be apart before a time of creation counts as evidence."""
+
+_MARK: Final = re.compile(rf"(?<![0-9a-f])[0-9a-f]{{{len(hash_mark('0' * 64))}}}(?![0-9a-f])")
+_SERVICE_NAME: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True)
@@ -58,21 +62,28 @@ def find_lost_uploads(
         key=lambda video: (video.created_at is None, video.created_at, video.video_no),
     )
     found: dict[str, Video | Verdict] = {}
-    taken: set[str] = set()
-    for evidence in (_has_tag, _has_name, _has_size):
+    for evidence in (_has_tag, _has_name):
         for upload in lost:
-            if upload.sha256 in found:
-                continue
-            for video in unclaimed:
-                if video.video_no not in taken and evidence(video, upload):
-                    found[upload.sha256] = video
-                    taken.add(video.video_no)
-                    break
-    for upload in lost:
-        if upload.sha256 not in found:
-            open_question = any(_may_be(video, upload) for video in unclaimed if video.video_no not in taken)
-            found[upload.sha256] = Verdict.UNDECIDED if open_question else Verdict.ABSENT
+            if upload.sha256 not in found:
+                own = next((video for video in unclaimed if evidence(video, upload)), None)
+                found |= {upload.sha256: own} if own else {}
+    # What carries a hash has said whose it is: its own upload's, or one that is not looked for here.
+    silent = [video for video in unclaimed if not _carries_hash(video)]
+    sought = [upload for upload in lost if upload.sha256 not in found]
+    for upload in sought:
+        found[upload.sha256] = _judge_by_size(upload, silent, sought)
     return found
+
+
+def _judge_by_size(upload: LostUpload, silent: Sequence[Video], sought: Sequence[LostUpload]) -> Video | Verdict:
+    """The last resort: entries that carry no hash, neither as a tag nor in their name."""
+    candidates = [video for video in silent if _may_be(video, upload)]
+    if not candidates:
+        return Verdict.ABSENT
+    rivals = [other for other in sought if any(_may_be(video, other) for video in candidates)]
+    only = candidates[0]
+    is_told = len(candidates) == 1 and rivals == [upload] and only.status is not VideoStatus.PROCESSING
+    return only if is_told and only.size_bytes == upload.size_bytes else Verdict.UNDECIDED
 
 
 def _has_tag(video: Video, upload: LostUpload) -> bool:
@@ -80,32 +91,37 @@ def _has_tag(video: Video, upload: LostUpload) -> bool:
 
 
 def _has_name(video: Video, upload: LostUpload) -> bool:
-    # Contained, not equal: names were seen with prefixes and escapes added (contract §6.4).
-    return hash_mark(upload.sha256) in video.video_name and not _has_other_hash(video)
-
-
-def _has_size(video: Video, upload: LostUpload) -> bool:
-    return (
-        video.status is not VideoStatus.PROCESSING
-        and video.size_bytes == upload.size_bytes
-        and _created_after_intent(video, upload)
-        and not _has_other_hash(video)
-    )
+    return _hash_tag(video) is None and _mark_in_name(video) == hash_mark(upload.sha256)
 
 
 def _may_be(video: Video, upload: LostUpload) -> bool:
-    return (
-        video.status is VideoStatus.PROCESSING
-        and video.size_bytes in (None, upload.size_bytes)
-        and _created_after_intent(video, upload)
-        and not _has_other_hash(video)
-    )
+    """Whether an entry without a hash could be the upload's, by size and time."""
+    if video.created_at is not None and video.created_at < upload.intended_at - CLOCK_SKEW:
+        return False
+    if video.status is VideoStatus.PROCESSING:
+        return video.size_bytes in (None, upload.size_bytes)
+    # Once it is parsed its tags are listed, and ours would be among them; and a name that was kept would be ours. What
+    # is left are services that show no tags and give names of their own (contract §6.4, §2.6).
+    return video.size_bytes in (None, upload.size_bytes) and not video.tags and _is_opaque(video.video_name)
 
 
-def _created_after_intent(video: Video, upload: LostUpload) -> bool:
-    return video.created_at is None or video.created_at >= upload.intended_at - CLOCK_SKEW
+def _carries_hash(video: Video) -> bool:
+    return _hash_tag(video) is not None or _mark_in_name(video) is not None
 
 
-def _has_other_hash(video: Video) -> bool:
-    """Whether the entry carries some hash tag; those that are ours were found by it before."""
-    return any(tag.startswith(HASH_TAG_PREFIX) for tag in video.tags)
+def _hash_tag(video: Video) -> str | None:
+    return next((tag for tag in video.tags if tag.startswith(HASH_TAG_PREFIX)), None)
+
+
+def _mark_in_name(video: Video) -> str | None:
+    """The hash mark at the end of a name; names were seen with prefixes and escapes added (contract §6.4).
+
+    The last one counts: what a person called the file stands before it, and may be the name of an earlier upload.
+    """
+    marks = _MARK.findall(video.video_name)
+    return marks[-1] if marks else None
+
+
+def _is_opaque(video_name: str) -> bool:
+    """Whether a name is the service's own, and so tells nothing of whose the entry is."""
+    return not video_name or _SERVICE_NAME.fullmatch(video_name) is not None

@@ -86,7 +86,7 @@ def questions_of(query_set: QuerySet) -> tuple[tuple[SavedQuery, Question], ...]
 
 
 def register_queries(pipeline: Pipeline, catalog: QueryCatalog) -> None:
-    """Keep the current queries in the ledger and mark the others retired."""
+    """Keep the current queries in the ledger and mark those retired that are in no file any more."""
     pipeline.ledger.searches.register(
         [
             QueryRecord(
@@ -101,6 +101,8 @@ def register_queries(pipeline: Pipeline, catalog: QueryCatalog) -> None:
             for query_set in catalog.sets
             for query in query_set.queries
         ],
+        unreadable_sets={broken.name for broken in catalog.broken},
+        unreadable_queries={(query_set.name, broken.id) for query_set in catalog.sets for broken in query_set.broken},
         at=pipeline.now(),
     )
 

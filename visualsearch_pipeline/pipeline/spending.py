@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from visualsearch_pipeline.api import ApiCall
-from visualsearch_pipeline.ledger import Ledger
+from visualsearch_pipeline.ledger import CallRecord, Ledger
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.settings import BudgetSettings, PriceSettings
 
@@ -37,6 +38,9 @@ class Spending:
 
     Only successful calls cost anything (contract §3.2); a download that breaks off counts the bytes that came, which
     the service has charged before it streams.
+
+    Calls under way count with what they are going to cost, so that transfers side by side do not pass a budget
+    together. What another process has under way is not seen; what it has finished is.
     """
 
     def __init__(self, *, budget: BudgetSettings, ledger: Ledger, run_id: str, clock: Callable[[], datetime]) -> None:
@@ -46,6 +50,7 @@ class Spending:
         self._clock = clock
         self._minutes_by_upload_name: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._reserved_usd: dict[int, float] = {}
 
     @property
     def prices(self) -> PriceSettings:
@@ -81,22 +86,42 @@ class Spending:
             return minutes * self.prices.indexing_per_1000_minutes / 1000
         return self.search_usd if call.operation in SEARCH_OPERATIONS else 0.0
 
-    def check(self, what: str, *, cost_usd: float) -> None:
-        """Refuse a call that would pass a budget.
+    @contextmanager
+    def reserving(self, what: str, *, cost_usd: float) -> Iterator[None]:
+        """Refuse a call that would pass a budget, and count it as spent while it is under way.
 
         Raises:
-            BudgetExceeded: the call would spend more than `budget.per_run_usd` or `budget.per_day_usd`.
+            BudgetExceeded: on entering: the call would spend more than `budget.per_run_usd` or `budget.per_day_usd`.
         """
         if self._budget.per_run_usd is None and self._budget.per_day_usd is None:
+            yield
             return
-        midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        caller = threading.get_ident()
         with self._lock:
-            if self._budget.per_run_usd is not None:
-                spent = self._ledger.calls.spent_usd(run_id=self._run_id)
-                self._refuse_above("per_run_usd", self._budget.per_run_usd, what, cost_usd=cost_usd, spent_usd=spent)
-            if self._budget.per_day_usd is not None:
-                spent = self._ledger.calls.spent_usd(since=midnight)
-                self._refuse_above("per_day_usd", self._budget.per_day_usd, what, cost_usd=cost_usd, spent_usd=spent)
+            self._check(what, cost_usd=cost_usd)
+            self._reserved_usd[caller] = cost_usd
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved_usd.pop(caller, None)
+
+    def record(self, call: CallRecord) -> None:
+        """Keep an attempt. What it cost takes the place of what its caller had reserved."""
+        with self._lock:
+            self._ledger.calls.record(call)
+            if call.cost_usd > 0:
+                self._reserved_usd.pop(threading.get_ident(), None)
+
+    def _check(self, what: str, *, cost_usd: float) -> None:
+        reserved = sum(self._reserved_usd.values())
+        if self._budget.per_run_usd is not None:
+            spent = reserved + self._ledger.calls.spent_usd(run_id=self._run_id)
+            self._refuse_above("per_run_usd", self._budget.per_run_usd, what, cost_usd=cost_usd, spent_usd=spent)
+        if self._budget.per_day_usd is not None:
+            midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            spent = reserved + self._ledger.calls.spent_usd(since=midnight)
+            self._refuse_above("per_day_usd", self._budget.per_day_usd, what, cost_usd=cost_usd, spent_usd=spent)
 
     def _refuse_above(self, name: str, limit_usd: float, what: str, *, cost_usd: float, spent_usd: float) -> None:
         if spent_usd + cost_usd > limit_usd + _ROUNDING_USD:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from visualsearch_pipeline.api import Transcript, VisualSearchError
 from visualsearch_pipeline.ledger import LibraryVideo, TranscriptionKind
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.upload import stopping_error
 from visualsearch_pipeline.warehouse import TABLES
@@ -50,12 +51,15 @@ def transcribe(pipeline: Pipeline, kind: TranscriptionKind, *, days: Sequence[da
         time_box = pipeline.time_box()
         while not time_box.is_over and (batch := list(islice(videos, _VIDEOS_PER_COMMIT))):
             answers = _ask(pipeline, kind, batch)
+            # Whatever stops us, what was answered was paid for and is kept.
             _commit(pipeline, kind, [(video, answer) for video, answer in answers if not isinstance(answer, Exception)])
             for video, answer in answers:
                 task.advance()
                 if isinstance(answer, VisualSearchError):
                     failed += 1
                     _keep_failure(pipeline, kind, video, answer)
+                elif isinstance(answer, PipelineError):
+                    raise answer
                 elif answer is None or not answer.segments:
                     without += 1
                 else:
@@ -64,24 +68,33 @@ def transcribe(pipeline: Pipeline, kind: TranscriptionKind, *, days: Sequence[da
     return TranscribeReport(fetched=fetched, without=without, segments=segments, failed=failed)
 
 
-_Answer = Transcript | VisualSearchError | None
+_Answer = Transcript | VisualSearchError | PipelineError | None
 
 
 def _ask(
     pipeline: Pipeline, kind: TranscriptionKind, videos: Sequence[LibraryVideo]
 ) -> list[tuple[LibraryVideo, _Answer]]:
+    """Ask about some videos side by side. After an answer that concerns them all, the rest are not asked about."""
     client = pipeline.client
     fetch = client.get_audio_transcription if kind == "transcripts" else client.get_video_caption
+    stopped: list[PipelineError] = []
 
     def one(video: LibraryVideo) -> _Answer:
-        pipeline.spending.check(f"Fetching {kind} of {video.video_no}", cost_usd=pipeline.spending.search_usd)
+        if stopped:
+            return stopped[0]
         try:
-            return fetch(video.video_no)
-        except VisualSearchError as error:
-            stops = stopping_error(error)
-            if stops is not None:
-                raise stops from error
+            what = f"Fetching {kind} of {video.video_no}"
+            with pipeline.spending.reserving(what, cost_usd=pipeline.spending.search_usd):
+                return fetch(video.video_no)
+        except BudgetExceeded as error:
+            stopped.append(error)
             return error
+        except VisualSearchError as error:
+            failed, stops = error, stopping_error(error)
+        if stops is None:
+            return failed
+        stopped.append(stops)
+        return stops
 
     with ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix=kind) as pool:
         return list(zip(videos, pool.map(one, videos), strict=True))

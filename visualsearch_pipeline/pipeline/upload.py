@@ -23,6 +23,7 @@ from visualsearch_pipeline.api import (
     Video,
     VisualSearchError,
 )
+from visualsearch_pipeline.api.limits import MAX_LIST_SIZE
 from visualsearch_pipeline.ledger import Content, Item, ItemState, LeaseOwner, Upload, UploadState
 from visualsearch_pipeline.media import SourceContent, SourceFile
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError, ServiceRefuses, ServiceUnreachable
@@ -131,19 +132,24 @@ def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: Lea
     if not available:
         uploads.release(queued.sha256, state=UploadState.PENDING)
         return _Outcome.WAITING
+    indexing_usd = pipeline.spending.indexing_usd(content.duration_seconds)
     try:
-        pipeline.spending.check(
-            f"Indexing {content.name!r}", cost_usd=pipeline.spending.indexing_usd(content.duration_seconds)
-        )
+        with pipeline.spending.reserving(f"Indexing {content.name!r}", cost_usd=indexing_usd):
+            return _send(pipeline, queued, content, available[0], owner)
     except BudgetExceeded:
         uploads.release(queued.sha256, state=UploadState.PENDING)
         raise
+
+
+def _send(pipeline: Pipeline, queued: Upload, content: Content, item: Item, owner: LeaseOwner) -> _Outcome:
+    """Intent, call, result; the lease is held."""
+    uploads = pipeline.ledger.uploads
     pipeline.spending.expect_upload(queued.upload_name, duration_seconds=content.duration_seconds)
     client = pipeline.client
     uploads.record_intent(queued.sha256, at=pipeline.now())
     try:
         answer = client.upload(
-            SourceContent(_source_file(available[0]), pipeline.storage_options),
+            SourceContent(_source_file(item), pipeline.storage_options),
             upload_name=queued.upload_name,
             tags=(f"{HASH_TAG_PREFIX}{content.sha256}", f"{DAY_TAG_PREFIX}{content.day.isoformat()}"),
             captured_at=content.captured_at,
@@ -154,7 +160,7 @@ def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: Lea
             on_progress=_Heartbeat(pipeline, queued.sha256, owner),
         )
     except VisualSearchError as error:
-        return _keep_failure(pipeline, queued, available[0], error)
+        return _keep_failure(pipeline, queued, item, error)
     except BaseException:
         # Stopped from outside while bytes were moving: what the service made of them is not known.
         uploads.release(queued.sha256, state=UploadState.UNCERTAIN)
@@ -164,7 +170,6 @@ def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: Lea
         video_no=answer.video_no,
         video_name=answer.video_name,
         adopted=False,
-        uri=content.uri,
         at=pipeline.now(),
     )
     return _Outcome.UPLOADED
@@ -266,7 +271,6 @@ def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | 
                 video_no=verdict.video_no,
                 video_name=verdict.video_name,
                 adopted=True,
-                uri=pipeline.ledger.items.content(upload.sha256).uri,
                 at=pipeline.now(),
             )
         else:
@@ -284,11 +288,18 @@ def _waited_enough(pipeline: Pipeline, upload: Upload) -> bool:
 
 
 def _library_since(pipeline: Pipeline, lost: Sequence[Upload]) -> list[Video]:
-    """The library, newest first, back to the earliest intent among `lost`."""
+    """The library back to the earliest intent among `lost`.
+
+    That it comes newest first is no promise of the service's (contract §2.6): a whole page of older entries, not the
+    first of them, is taken for the end.
+    """
     earliest = min(upload.intended_at for upload in lost if upload.intended_at) - CLOCK_SKEW
     found: list[Video] = []
+    older = 0
     for video in pipeline.client.iter_videos():
-        if video.created_at is not None and video.created_at < earliest:
+        is_older = video.created_at is not None and video.created_at < earliest
+        older = older + 1 if is_older else 0
+        if older >= MAX_LIST_SIZE:
             break
         found.append(video)
     return found
