@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import re
@@ -293,7 +294,7 @@ def test_without_patience_a_refusal_reaches_the_caller(
         clients.make(limiter=limiter, attempts=1).list_unique_ids()
 
 
-PROGRAM = """
+PROGRAM = r"""
     import sys, threading, time
     from pathlib import Path
     from visualsearch_pipeline.api import OperationFamily, Rate, RateLimits, SharedRateLimiter
@@ -309,7 +310,8 @@ PROGRAM = """
         while time.time() < until:
             limiter.acquire(OperationFamily.SEARCH)
             # The last two readings of an acquisition: its place in the log, and its end.
-            print(readings.seen[-2], flush=True)
+            sys.stdout.write(f"{readings.seen[-2]}\n")
+            sys.stdout.flush()
     threads = [threading.Thread(target=work) for _ in range(2)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
@@ -319,19 +321,20 @@ PROGRAM = """
 
 def test_four_processes_of_two_threads_keep_one_limit_and_use_it(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(PROGRAM), str(tmp_path / "limits.db")]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603  ours
-        for _ in range(4)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    until = f"{time.time() + 3}\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write(until)
-        process.stdin.flush()
-    starts = sorted(float(line) for process in processes for line in process.communicate(timeout=30)[0].split())
+    with contextlib.ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))  # noqa: S603  ours
+            for _ in range(4)
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        until = f"{time.time() + 3}\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write(until)
+            process.stdin.flush()
+        starts = sorted(float(line) for process in processes for line in process.communicate(timeout=30)[0].split())
     assert [process.returncode for process in processes] == [0] * 4
     assert most_in_any_window(starts, 0.5) <= 5
     used = len(starts) / ((starts[-1] - starts[0] + 0.5) * 10)

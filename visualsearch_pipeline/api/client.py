@@ -34,7 +34,8 @@ class VisualSearchClient(UploadCalls, LibraryCalls, SearchCalls, TranscriptCalls
         scope: Which part of the account; sent with every call that takes one (contract §9.38).
         timeouts: Time limits of one request.
         retry: When a failed call is made again.
-        limiter: Holds requests back to the account's limits; None for no limits.
+        limiter: Holds requests back to the account's limits; None for no limits. Closed with the client; one that is
+            shared opens itself again.
         on_call: Receives every single HTTP attempt, in the thread that made it.
         caption_route: Which name of the caption route to try first (contract §7).
         download_route: Where downloads by bucket and blob go: a path, or a whole URL (contract §2.17).
@@ -106,7 +107,7 @@ class VisualSearchClient(UploadCalls, LibraryCalls, SearchCalls, TranscriptCalls
         return self._scope
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those of the limiter included."""
         self._transport.close()
 
 

@@ -141,6 +141,10 @@ class RateLimiter(Protocol):
         """Take note of an answer that was not a rate-limit one, and recover."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections. A limiter that is used again opens them again."""
+        ...
+
 
 def account_id(*, api_key: str, base_url: str) -> str:
     """Return an opaque name for the account that a key belongs to, fit to be stored where the key may not be.

@@ -164,7 +164,7 @@ class SharedRateLimiter:
             connection.execute("DELETE FROM pause WHERE bucket = ?", (self._table(family),))
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; the next use opens it again, so that clients may share a limiter."""
         with self._guard:
             if self._connection is not None and self._owner_pid == os.getpid():
                 self._connection.close()
@@ -188,8 +188,11 @@ class SharedRateLimiter:
             connection.execute(f'UPDATE "{bucket.table}" SET item_timestamp = ? WHERE item_timestamp > ?', (now, now))  # noqa: S608  our own name
             name = f"{os.getpid()}-{next(self._place_numbers)}"
             item = pyrate_limiter.RateItem(name, now)
+            # Not the bucket's own `leak`: it counts and then deletes outside of our transaction, and would take places
+            # of other processes with it.
+            expired = now - bucket.rates[-1].interval
+            connection.execute(f'DELETE FROM "{bucket.table}" WHERE item_timestamp < ?', (expired,))  # noqa: S608  our own name
             if bucket.put(item):
-                bucket.leak(now)
                 self._last_place.__dict__[family.value] = _Place(name=name, taken_milliseconds=now)
                 return 0.0
             # This bucket never answers with an awaitable.

@@ -154,8 +154,10 @@ class Transport:
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those of the limiter included."""
         self._http.close()
+        if self._limiter is not None:
+            self._limiter.close()
 
     def request(self, call: Call) -> Json:
         """Make a call, again where that is safe, and return the data of its answer.
