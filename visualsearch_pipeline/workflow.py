@@ -47,6 +47,7 @@ EXPECTED_ERRORS: Final = (
 """Errors that people can do something about; their messages say what."""
 
 _INDEXING_SECONDS: Final = 2.0
+_STOP_SECONDS: Final = 30.0
 
 _TOP_HITS: Final = """
     select query_id as query, media_name as media, round(start_seconds)::int as "from", round(end_seconds)::int as "to",
@@ -112,24 +113,26 @@ def run_dev(folder: Path, *, ui_port: int, err: Console) -> int:
             "--host",
             "127.0.0.1",
         ]
-        with subprocess.Popen(command, env=environment, cwd=project.folder) as process:  # noqa: S603  our own command
+        # In a session of its own, so that a Ctrl-C reaches it once: from us.
+        with subprocess.Popen(  # noqa: S603  our own command
+            command, env=environment, cwd=project.folder, start_new_session=True
+        ) as process:
             return _wait(process)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    def stop(*_: object) -> None:
-        process.send_signal(signal.SIGINT)
-
-    previous = signal.signal(signal.SIGTERM, stop)
+    """Wait for the UI to end; pass on a request to stop, and insist if it is not followed."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                # The terminal has sent it to the child as well; we only wait for it to end.
-                continue
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return 0
 
 
 @contextmanager
