@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 
 PYTHON ?= python3
-DEMO ?= visualsearch-demo
+DEMO ?=
 PORT ?= 3000
 
 BIN := .venv/bin
@@ -18,11 +18,12 @@ help:  ## Show this list
 setup: $(DEVELOPMENT)  ## Make .venv with everything for development
 
 demo: $(RUNTIME)  ## Make clips (or take MEDIA=/some/folder), start the sandbox, run everything
-	@$(BIN)/visualsearch demo --folder "$(DEMO)" $(if $(MEDIA),--media "$(MEDIA)") || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
+	@$(BIN)/visualsearch demo $(if $(DEMO),--folder "$(DEMO)") $(if $(MEDIA),--media "$(MEDIA)") \
+		|| { code=$$?; [ $$code -eq 3 ] || exit $$code; }
 
 dev: $(RUNTIME)  ## Open the Dagster UI and the sandbox on the demo's data (PORT=3000)
-	@[ -e "$(DEMO)/visualsearch.yaml" ] || $(MAKE) demo
-	@$(BIN)/visualsearch dev --folder "$(DEMO)" --port $(PORT)
+	@[ -e "$(or $(DEMO),visualsearch-demo)/visualsearch.yaml" ] || $(MAKE) demo
+	@$(BIN)/visualsearch dev --folder "$(or $(DEMO),visualsearch-demo)" --port $(PORT)
 
 test: $(DEVELOPMENT)  ## Run all tests
 	$(BIN)/python -m pytest -n auto
@@ -47,7 +48,7 @@ lock: $(DEVELOPMENT)  ## Pin the newest versions that fit pyproject.toml, with h
 		--generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements-dev.txt
 
 clean:  ## Remove what setup, tests and the demo made
-	rm -rf .venv "$(DEMO)" .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf .venv visualsearch-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
 # Stamps, so that an installed environment is not installed again. Development is a superset of runtime.
 $(RUNTIME): requirements.txt pyproject.toml

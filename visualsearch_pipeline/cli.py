@@ -46,7 +46,7 @@ ConfigOption = Annotated[
         show_default=False,
     ),
 ]
-FolderOption = Annotated[Path, typer.Option("--folder", help="Where the demo lives; delete it to begin anew.")]
+DEMO_FOLDER: Final = Path("visualsearch-demo")
 
 
 @app.callback(invoke_without_command=True)
@@ -135,7 +135,15 @@ def sandbox(
 @app.command(epilog="Example: `visualsearch demo --media ~/Movies`")
 def demo(
     *,
-    folder: FolderOption = Path("visualsearch-demo"),
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            help="Where the demo lives; delete it to begin anew. "
+            "Default: ./visualsearch-demo, with --media ./visualsearch-demo-NAME.",
+            show_default=False,
+        ),
+    ] = None,
     media: Annotated[
         Path | None, typer.Option("--media", help="Your own footage instead of generated clips; it is only read.")
     ] = None,
@@ -144,6 +152,8 @@ def demo(
     """Make sample clips, start the sandbox, and run everything to the end."""
     from visualsearch_pipeline.workflow import run_demo
 
+    if folder is None:
+        folder = DEMO_FOLDER if media is None else Path(f"{DEMO_FOLDER}-{media.absolute().name}")
     status = run_demo(folder, media=media, out=out, err=err, timeout_seconds=timeout)
     raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
 
@@ -151,7 +161,7 @@ def demo(
 @app.command(epilog="Example: `visualsearch dev --port 3000`")
 def dev(
     *,
-    folder: FolderOption = Path("visualsearch-demo"),
+    folder: Annotated[Path, typer.Option("--folder", help="Where the demo lives.")] = DEMO_FOLDER,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Start the sandbox and the Dagster UI together on the demo's data, until Ctrl-C."""
