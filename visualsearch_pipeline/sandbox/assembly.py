@@ -3,21 +3,24 @@
 from visualsearch_pipeline.sandbox.callbacks import Callbacks
 from visualsearch_pipeline.sandbox.calls import Services
 from visualsearch_pipeline.sandbox.clock import Clock
-from visualsearch_pipeline.sandbox.config import SandboxConfig
+from visualsearch_pipeline.sandbox.config import Dialect, SandboxConfig
 from visualsearch_pipeline.sandbox.control.faults import FaultBoard
 from visualsearch_pipeline.sandbox.control.journal import Journal
 from visualsearch_pipeline.sandbox.control.transitions import Transitions
 from visualsearch_pipeline.sandbox.credits import INDEX_USD_PER_MINUTE, Credits
 from visualsearch_pipeline.sandbox.dialect import Wire
 from visualsearch_pipeline.sandbox.indexing.worker import Indexer
+from visualsearch_pipeline.sandbox.platforms.fetching import Fetching
+from visualsearch_pipeline.sandbox.platforms.tasks import ScraperTasks
 from visualsearch_pipeline.sandbox.rate_limits import RateLimiter
 from visualsearch_pipeline.sandbox.searching.corpus import Corpus
 from visualsearch_pipeline.sandbox.state.database import Database
-from visualsearch_pipeline.sandbox.state.entries import PUBLIC_LIBRARY, VideoEntry
+from visualsearch_pipeline.sandbox.state.entries import PUBLIC_LIBRARY, Status, VideoEntry
 from visualsearch_pipeline.sandbox.state.files import FileStore
 from visualsearch_pipeline.sandbox.state.folders import Folders
 from visualsearch_pipeline.sandbox.state.library import Library
 from visualsearch_pipeline.sandbox.state.progress import Progress
+from visualsearch_pipeline.sandbox.uploading import Uploading
 
 
 def assemble(config: SandboxConfig) -> Services:
@@ -39,6 +42,8 @@ def assemble(config: SandboxConfig) -> Services:
         is_reversed=config.callback_reversed,
     )
 
+    transitions = Transitions(database)
+
     def charge_indexing(video: VideoEntry, minutes: float) -> None:
         if video.library != PUBLIC_LIBRARY:
             amount = minutes * INDEX_USD_PER_MINUTE
@@ -46,8 +51,27 @@ def assemble(config: SandboxConfig) -> Services:
 
     def call_back(video: VideoEntry) -> None:
         if video.callback:
-            callbacks.post(video.callback, {"videoNo": video.video_no, "status": wire.status(video.status)})
+            callbacks.post(video.callback, _indexed(video, wire))
 
+    indexer = Indexer(
+        config=config,
+        clock=clock,
+        progress=progress,
+        corpus=corpus,
+        files=files,
+        on_decoded=charge_indexing,
+        on_change=call_back,
+    )
+    uploading = Uploading(
+        clock=clock,
+        library=library,
+        files=files,
+        transitions=transitions,
+        indexer=indexer,
+        indexing_seconds=config.indexing_seconds,
+    )
+    # In 2025 users received the callback of the task only (contract §4).
+    fetching = Fetching(uploading, library, credits_, calls_back_per_video=config.dialect is not Dialect.LIVE_2025)
     return Services(
         config=config,
         database=database,
@@ -57,20 +81,26 @@ def assemble(config: SandboxConfig) -> Services:
         progress=progress,
         files=files,
         corpus=corpus,
-        indexer=Indexer(
-            config=config,
-            clock=clock,
-            progress=progress,
-            corpus=corpus,
-            files=files,
-            on_decoded=charge_indexing,
-            on_change=call_back,
-        ),
+        indexer=indexer,
         wire=wire,
         rate_limiter=RateLimiter(config.rate_limits, clock=clock, slack_seconds=config.rate_limit_slack_seconds),
         credits=credits_,
         journal=journal,
         faults=FaultBoard(database, journal, seed=config.seed),
-        transitions=Transitions(database),
+        transitions=transitions,
         callbacks=callbacks,
+        uploading=uploading,
+        scraper_tasks=ScraperTasks(database, clock=clock, callbacks=callbacks, seed=config.seed, fetch=fetching.fetch),
     )
+
+
+def _indexed(video: VideoEntry, wire: Wire) -> dict[str, object]:
+    if video.task_id is None:
+        return {"videoNo": video.video_no, "status": wire.status(video.status)}
+    ready = video.status is Status.PARSE
+    return {
+        "videoId": video.video_no,
+        "taskId": video.task_id,
+        "status": "INDEXING_SUCCEEDED" if ready else "INDEXING_FAILED",
+        "message": "success" if ready else video.cause,
+    }

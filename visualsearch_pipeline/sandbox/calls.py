@@ -16,6 +16,7 @@ from visualsearch_pipeline.sandbox.credits import Credits
 from visualsearch_pipeline.sandbox.dialect import Wire
 from visualsearch_pipeline.sandbox.errors import ApiError
 from visualsearch_pipeline.sandbox.indexing.worker import Indexer
+from visualsearch_pipeline.sandbox.platforms.tasks import ScraperTasks
 from visualsearch_pipeline.sandbox.rate_limits import RateLimiter
 from visualsearch_pipeline.sandbox.searching.corpus import Corpus
 from visualsearch_pipeline.sandbox.state.database import Database
@@ -24,6 +25,7 @@ from visualsearch_pipeline.sandbox.state.files import FileStore
 from visualsearch_pipeline.sandbox.state.folders import Folders
 from visualsearch_pipeline.sandbox.state.library import Library
 from visualsearch_pipeline.sandbox.state.progress import Progress
+from visualsearch_pipeline.sandbox.uploading import Uploading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class Services:
     faults: FaultBoard
     transitions: Transitions
     callbacks: Callbacks
+    uploading: Uploading
+    scraper_tasks: ScraperTasks
 
 
 @dataclass(frozen=True, kw_only=True)

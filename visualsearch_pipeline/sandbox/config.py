@@ -138,7 +138,9 @@ class SandboxConfig(BaseModel):
     credits_usd: float | None = Field(
         default=None, ge=0, description="Opening balance of each account in US dollars; None never runs out."
     )
-    public_library: bool = Field(default=True, description="Whether the seeded public library and platform exist.")
+    public_library: bool = Field(
+        default=False, description="Begin with public videos (six, encoded at the first start); scrapers add more."
+    )
     admin: bool = Field(default=False, description="Whether the admin routes under /_sandbox answer.")
 
     auth_failure: AuthFailure = Field(default=AuthFailure.ENVELOPE, description="Shape of the answer to a wrong key.")

@@ -21,6 +21,7 @@ from visualsearch_pipeline.sandbox.control.controls import Controls
 from visualsearch_pipeline.sandbox.endpoints.table import routes_of
 from visualsearch_pipeline.sandbox.front_door import FrontDoor
 from visualsearch_pipeline.sandbox.gateway import Gateway
+from visualsearch_pipeline.sandbox.platforms.public_library import seed_public_library
 
 _START_SECONDS = 30
 _BACKLOG = 512
@@ -113,6 +114,9 @@ class Sandbox(Controls):
         self._running = True
         self._services.indexer.start()
         self._services.callbacks.start()
+        self._services.scraper_tasks.start()
+        if self.config.public_library:
+            seed_public_library(self._services)
         self._thread.start()
         if not self._server.accepts.wait(_START_SECONDS):
             self.stop()
@@ -126,6 +130,7 @@ class Sandbox(Controls):
             self._running = False
             self._server.should_exit = True
             self._thread.join()
+            self._services.scraper_tasks.stop()
             self._services.indexer.stop()
             self._services.callbacks.stop()
         self._socket.close()

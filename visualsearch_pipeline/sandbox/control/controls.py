@@ -82,15 +82,18 @@ class Controls:
         self._services.rate_limiter.set_rates(rates)
 
     def settle(self, *, timeout_seconds: float = 60.0) -> None:
-        """Wait (in real time) until every accepted file is decoded, then show what is due by the clock.
+        """Wait in real time until the workers are idle, then show what is due by the clock.
+
+        Idle means: every accepted file is decoded, every scraper task that is due has fetched its posts.
 
         Raises:
             IndexingTimeoutError: Files are still being decoded after `timeout_seconds`.
         """
         ends = time.monotonic() + timeout_seconds
-        while waiting := self._services.progress.queued():
+        while (waiting := self._services.progress.queued()) or self._services.scraper_tasks.waiting():
             if time.monotonic() > ends:
-                message = f"{len(waiting)} files are not decoded after {timeout_seconds} s, e.g. {waiting[0].file_name}"
+                names = ", ".join(video.file_name for video in waiting[:3]) or "a scraper's posts"
+                message = f"{len(waiting)} files are not decoded after {timeout_seconds} s: {names}"
                 raise IndexingTimeoutError(message)
             time.sleep(_POLL_SECONDS)
         self._services.indexer.settle()

@@ -5,7 +5,16 @@ from collections.abc import Mapping
 from visualsearch_pipeline.sandbox.calls import BodyKind, Endpoint, Handler
 from visualsearch_pipeline.sandbox.config import Dialect, OperationFamily, SandboxConfig
 from visualsearch_pipeline.sandbox.credits import SEARCH_USD, TRANSCRIPT_USD
-from visualsearch_pipeline.sandbox.endpoints import downloads, folders, library, search, transcripts, uploads
+from visualsearch_pipeline.sandbox.endpoints import (
+    downloads,
+    folders,
+    library,
+    public,
+    scrapers,
+    search,
+    transcripts,
+    uploads,
+)
 
 V1 = "/serve/api/v1"
 V2 = "/serve/api/v2"
@@ -87,6 +96,47 @@ _EVERYWHERE = (
         body=_B.QUERY,
         handler=downloads.download_blob,
         may_stream=True,
+    ),
+    _endpoint("scraper", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper, is_metered=True),
+    _endpoint("scraper_tag", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_tag, is_metered=True),
+    _endpoint("scraper_url", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_url, is_metered=True),
+    _endpoint("scraper_public", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_public, is_metered=True),
+    _endpoint("scraper_tag_public", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_tag_public, is_metered=True),
+    _endpoint("scraper_url_public", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_url_public, is_metered=True),
+    _endpoint("get_video_ids_by_task_id", "GET", _F.TASK, _B.QUERY, scrapers.get_video_ids_by_task_id),
+    _endpoint("search_public", "POST", _F.SEARCH, _B.JSON, public.search_public, price_usd=SEARCH_USD),
+    _endpoint(
+        "search_public_similar_images",
+        "POST",
+        _F.SEARCH,
+        _B.MULTIPART,
+        public.search_public_similar_images,
+        price_usd=SEARCH_USD,
+    ),
+    _endpoint(
+        "search_public_audio_transcripts",
+        "GET",
+        _F.SEARCH,
+        _B.QUERY,
+        public.search_public_audio_transcripts,
+        price_usd=SEARCH_USD,
+    ),
+    _endpoint("get_public_video_detail", "GET", _F.METADATA, _B.QUERY, public.get_public_video_detail),
+    _endpoint(
+        "get_public_audio_transcription",
+        "GET",
+        _F.TRANSCRIPT,
+        _B.QUERY,
+        public.get_public_audio_transcription,
+        price_usd=TRANSCRIPT_USD,
+    ),
+    _endpoint(
+        "get_public_video_transcription",
+        "GET",
+        _F.TRANSCRIPT,
+        _B.QUERY,
+        public.get_public_video_transcription,
+        price_usd=TRANSCRIPT_USD,
     ),
 )
 _WITH_NAMESPACES = (_endpoint("list_unique_ids", "GET", _F.OTHER, _B.QUERY, library.list_unique_ids),)

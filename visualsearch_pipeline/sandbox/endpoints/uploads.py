@@ -7,15 +7,15 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 from PIL import Image, UnidentifiedImageError
-from sqlalchemy import Connection, insert
+from sqlalchemy import insert
 
 from visualsearch_pipeline.sandbox.arguments import ReceivedFile
-from visualsearch_pipeline.sandbox.calls import Call, Reply, Services
+from visualsearch_pipeline.sandbox.calls import Call, Reply
 from visualsearch_pipeline.sandbox.errors import ApiError
 from visualsearch_pipeline.sandbox.indexing.captions import describe_picture
 from visualsearch_pipeline.sandbox.indexing.pictures import Picture
 from visualsearch_pipeline.sandbox.state import tables
-from visualsearch_pipeline.sandbox.state.entries import DEFAULT_FOLDER_ID, DEFAULT_UNIQUE_ID, CaptureDetails, VideoEntry
+from visualsearch_pipeline.sandbox.state.entries import DEFAULT_FOLDER_ID, DEFAULT_UNIQUE_ID, CaptureDetails
 from visualsearch_pipeline.sandbox.state.library import NewVideo, stem
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mkv", ".mov"})
@@ -123,20 +123,6 @@ def read_picture(received: ReceivedFile, *, max_bytes: int) -> Picture:
         raise ApiError(f"The image cannot be read: {received.file_name}") from error
 
 
-def store_video(services: Services, video: NewVideo, path: Path, *, ready_in_seconds: float) -> VideoEntry:
-    """Enter a video, move its file into place and have it indexed."""
-
-    def settle_in(connection: Connection, entry: VideoEntry) -> None:
-        services.files.keep(path, entry.bucket, entry.blob)
-        services.transitions.apply_to_new(connection, entry.video_no, entry.file_name)
-
-    now_ms = services.clock.now_ms()
-    ready_at_ms = now_ms + round(ready_in_seconds * 1000)
-    entry = services.library.add(video, now_ms=now_ms, ready_at_ms=ready_at_ms, on_insert=settle_in)
-    services.indexer.enqueue(entry)
-    return entry
-
-
 def _accept(call: Call, path: Path, file_name: str, size_bytes: int, *, source_url: str | None = None) -> Reply:
     services, arguments = call.services, call.arguments
     arguments.boolean("retain_original_video", default=True)
@@ -150,7 +136,7 @@ def _accept(call: Call, path: Path, file_name: str, size_bytes: int, *, source_u
         transcription_prompt=arguments.text("video_transcription_prompt"),
         source_url=source_url,
     )
-    entry = store_video(services, video, path, ready_in_seconds=services.config.indexing_seconds)
+    entry = services.uploading.store(video, path)
     return Reply(data=services.wire.uploaded(entry), item_ids=(entry.video_no,))
 
 

@@ -66,6 +66,8 @@ class VideoFilter:
     taken_since_ms: int | None = None
     near: tuple[float, float] | None = None
     platform: str | None = None
+    source_url: str | None = None
+    task_id: str | None = None
 
     @property
     def reads_metadata(self) -> bool:
@@ -244,6 +246,8 @@ def _matching(wanted: VideoFilter) -> list[ColumnElement[bool]]:
         (_VIDEO.status, wanted.status),
         (_VIDEO.camera_model, wanted.camera_model),
         (_VIDEO.platform, wanted.platform),
+        (_VIDEO.source_url, wanted.source_url),
+        (_VIDEO.task_id, wanted.task_id),
     ):
         if value is not None:
             conditions.append(column == value)
