@@ -253,6 +253,33 @@ def test_a_day_is_asked_by_its_tag_where_that_saves_calls() -> None:
     assert len(plan(TextQuery(id="truck", text="truck", filtering_level="low", tag="gate"), of_day, library)) == 4
 
 
+def test_videos_without_the_tag_of_their_day_are_listed_beside_it() -> None:
+    videos = library_of([300, 400, 1000])
+    untagged = {number for number in videos if number.endswith("7")}
+    targets = [
+        Target(video_no=number, day=video.day, tagged=number not in untagged)
+        for number, video in videos.items()
+        if video.day < FIRST_DAY + timedelta(days=2)
+    ]
+    service = TopKService({**videos, **{target.video_no: target for target in targets}}, scatter(videos, 1500))
+
+    outcome = search(LEVELLED_TEXT, targets, service)
+
+    assert len(outcome.hits) == sum(service.hit_counts.get(target.video_no, 0) for target in targets)
+    assert outcome.call_count == 3, "two tags, and a list for the 70 without"
+
+
+@pytest.mark.parametrize("every", [1, 100], ids=["neighbours", "one a day"])
+def test_videos_with_many_hits_are_spread_over_the_lists(every: int) -> None:
+    videos = library_of([100] * 100)
+    service = TopKService(videos, dict.fromkeys(list(videos)[::every][:30], 900))
+
+    outcome = search(LEVELLED_TEXT, list(videos.values()), service)
+
+    assert len(outcome.hits) == 27_000
+    assert outcome.call_count == 101, "the whole scope, and a hundred lists of which none is full"
+
+
 def test_phrases_and_similar_images_are_asked_once_for_the_whole_scope_and_never_split() -> None:
     targets = list(library_of([5]).values())
     for query in (TranscriptQuery(id="says", transcript="warranty"), ImageQuery(id="logo", image=IMAGE)):

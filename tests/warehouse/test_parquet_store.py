@@ -91,6 +91,17 @@ def test_the_same_rows_again_leave_the_file_alone(store: ParquetStore, make_hits
     assert [path.name for path in path_of(store, "street", DAY).parent.iterdir()] == ["hits.parquet"]
 
 
+def test_a_reader_that_has_the_old_file_open_goes_on_reading_it(store: ParquetStore, make_hits: MakeTable) -> None:
+    store.write_hits("street", DAY, make_hits("street", DAY, 2))
+    with path_of(store, "street", DAY).open("rb") as held:
+        before = held.read()
+        store.write_hits("street", DAY, make_hits("street", DAY, 5000))
+        held.seek(0)
+
+        assert held.read() == before
+    assert store.read_hits("street", DAY).num_rows == 5000
+
+
 def test_rows_of_another_set_or_day_are_refused(store: ParquetStore, make_hits: MakeTable) -> None:
     for hits, column in ((make_hits("yard", DAY, 1), "query_set"), (make_hits("street", NEXT_DAY, 1), "day")):
         with pytest.raises(SchemaMismatchError, match="rows do not belong") as caught:

@@ -134,9 +134,9 @@ class Storage:
             if target.is_file() and filecmp.cmp(temporary, target, shallow=False):
                 return False
             temporary.replace(target)
+            fsync_folder(target.parent)
         finally:
             temporary.unlink(missing_ok=True)
-        fsync_folder(target.parent)
         return True
 
 
