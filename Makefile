@@ -43,9 +43,9 @@ bench: $(DEVELOPMENT)  ## Run the benchmarks; each prints ratios against an alte
 
 lock: $(DEVELOPMENT)  ## Pin the newest versions that fit pyproject.toml, with hashes
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements.txt
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-header --upgrade -q -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --upgrade -q -o requirements-dev.txt
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-header --upgrade -q -o requirements-dev.txt
 
 clean:  ## Remove what setup, tests and the demo made
 	rm -rf .venv visualsearch-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
