@@ -26,6 +26,7 @@ from visualsearch_pipeline.api.errors import (
     InvalidRequest,
     MalformedItem,
     NotRepeatable,
+    OutcomeUnknown,
     PermissionDenied,
     RateLimited,
     ResourceNotFound,
@@ -37,6 +38,9 @@ from visualsearch_pipeline.api.errors import (
     UploadSourceError,
     VisualSearchError,
 )
+from visualsearch_pipeline.api.folders import Folder
+from visualsearch_pipeline.api.images import ImageHit, UploadedImage
+from visualsearch_pipeline.api.imports import TaskVideos, VideoQuality
 from visualsearch_pipeline.api.models import (
     ClipHit,
     FilteringLevel,
@@ -51,6 +55,7 @@ from visualsearch_pipeline.api.models import (
 )
 from visualsearch_pipeline.api.operations import OperationFamily
 from visualsearch_pipeline.api.policies import RetryPolicy, Timeouts
+from visualsearch_pipeline.api.public_library import Platform, PublicVideo
 from visualsearch_pipeline.api.rate_limits import Rate, RateLimiter, RateLimits, account_id
 from visualsearch_pipeline.api.scopes import FolderScope, Scope, UniqueIdScope
 from visualsearch_pipeline.api.shared_rate_limiter import SharedRateLimiter
@@ -72,7 +77,9 @@ __all__ = [
     "DownloadReceipt",
     "EndpointUnavailable",
     "FilteringLevel",
+    "Folder",
     "FolderScope",
+    "ImageHit",
     "IncompleteDownload",
     "InsufficientCredits",
     "InvalidInput",
@@ -82,7 +89,10 @@ __all__ = [
     "NotRepeatable",
     "OnCall",
     "OperationFamily",
+    "OutcomeUnknown",
     "PermissionDenied",
+    "Platform",
+    "PublicVideo",
     "Rate",
     "RateLimited",
     "RateLimiter",
@@ -92,6 +102,7 @@ __all__ = [
     "Scope",
     "SearchKind",
     "SharedRateLimiter",
+    "TaskVideos",
     "Timeout",
     "Timeouts",
     "Transcript",
@@ -104,10 +115,12 @@ __all__ = [
     "UploadOutcomeUnknown",
     "UploadSource",
     "UploadSourceError",
+    "UploadedImage",
     "UploadedVideo",
     "VerifiedStream",
     "Video",
     "VideoPage",
+    "VideoQuality",
     "VideoStatus",
     "VisualSearchClient",
     "VisualSearchError",

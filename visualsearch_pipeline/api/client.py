@@ -11,18 +11,34 @@ from visualsearch_pipeline.api.api_key import ApiKey
 from visualsearch_pipeline.api.calls import OnCall
 from visualsearch_pipeline.api.downloads import DownloadCalls
 from visualsearch_pipeline.api.errors import InvalidInput
+from visualsearch_pipeline.api.folders import FolderCalls
+from visualsearch_pipeline.api.images import ImageCalls
+from visualsearch_pipeline.api.imports import ImportCalls
 from visualsearch_pipeline.api.library import LibraryCalls
 from visualsearch_pipeline.api.operations import API_ROOT, blob_download
 from visualsearch_pipeline.api.policies import RetryPolicy, Timeouts
+from visualsearch_pipeline.api.public_library import PublicCalls
 from visualsearch_pipeline.api.rate_limits import RateLimiter
 from visualsearch_pipeline.api.scopes import Scope
 from visualsearch_pipeline.api.search import SearchCalls
 from visualsearch_pipeline.api.transcripts import CAPTION_OPERATIONS, TranscriptCalls
 from visualsearch_pipeline.api.transport import Transport
 from visualsearch_pipeline.api.uploads import UploadCalls
+from visualsearch_pipeline.api.url_uploads import UrlUploadCalls
 
 
-class VisualSearchClient(UploadCalls, LibraryCalls, SearchCalls, TranscriptCalls, DownloadCalls):
+class VisualSearchClient(
+    UploadCalls,
+    UrlUploadCalls,
+    ImageCalls,
+    ImportCalls,
+    LibraryCalls,
+    FolderCalls,
+    SearchCalls,
+    TranscriptCalls,
+    PublicCalls,
+    DownloadCalls,
+):
     """A client of the Visual Search HTTP API, safe to share between threads.
 
     Every method is one operation of the service. Failures are errors of `visualsearch_pipeline.api.errors`; an empty

@@ -20,7 +20,8 @@
      |   |- TransientServiceError   network abnormal, busy, HTTP 5xx
      |   |- EndpointUnavailable     the route is gone: "No static resource", HTTP 404
      |   |- UnexpectedCode          a code that no source names
-     |- UploadOutcomeUnknown        the upload may have been accepted: look before repeating
+     |- OutcomeUnknown              a call with an effect may have had it: look before repeating
+     |   |- UploadOutcomeUnknown    the video may have been accepted
      |- UploadSourceError           the file could not be read, or changed: surely not accepted
      |- DownloadError               no file was left under the final name
          |- IncompleteDownload      empty, short, truncated, or not what it claims to be
@@ -191,20 +192,41 @@ class UnexpectedCode(ApiError):
     """The service answered with a code that no source names."""
 
 
-class UploadOutcomeUnknown(VisualSearchError):
+class OutcomeUnknown(VisualSearchError):
+    """A call that must not be repeated blindly may have taken effect although no usable answer came.
+
+    Attributes:
+        operation: Name of the API operation.
+        item: What it was about.
+    """
+
+    def __init__(self, message: str, *, operation: str, item: str | None = None) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.item = item
+
+
+class UploadOutcomeUnknown(OutcomeUnknown):
     """The upload may have been accepted although no usable answer came: reconcile before sending it again.
 
     Attributes:
-        upload_name: File name under which the video was sent.
-        sent_bytes: How much of the file was handed to the connection.
-        size_bytes: Size of the file.
-        request_complete: Whether the whole file was handed over. If not, the service cannot have all of it.
+        upload_name: File name under which the video was sent, or the URL that the service was to fetch.
+        sent_bytes: How much of the file was handed to the connection; 0 for a URL.
+        size_bytes: Size of the file; 0 for a URL.
+        request_complete: Whether the whole request was handed over. If not, the service cannot have all of it.
     """
 
     def __init__(
-        self, message: str, *, upload_name: str, sent_bytes: int, size_bytes: int, request_complete: bool
+        self,
+        message: str,
+        *,
+        operation: str,
+        upload_name: str,
+        sent_bytes: int = 0,
+        size_bytes: int = 0,
+        request_complete: bool = True,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, operation=operation, item=upload_name)
         self.upload_name = upload_name
         self.sent_bytes = sent_bytes
         self.size_bytes = size_bytes

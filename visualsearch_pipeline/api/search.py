@@ -72,7 +72,8 @@ class SearchCalls:
             ApiError: The service refused; a missing route is one, not an empty result.
             TransportError: No usable answer came.
         """
-        _check_search(text, kind=kind, top_k=top_k)
+        most = limits.MAX_CAPTION_TOP_K if kind is SearchKind.CAPTIONS else limits.MAX_TOP_K
+        check_search(text, top_k=top_k, at_most=most)
         validate_capture(camera_model=camera_model, latitude=latitude, longitude=longitude)
         fields: dict[str, Json] = {
             **self._scope.fields_for_library(),
@@ -209,9 +210,13 @@ def _check_image(image: Path) -> str:
     return content_type
 
 
-def _check_search(text: str, *, kind: SearchKind, top_k: int) -> None:
+def check_search(text: str, *, top_k: int, at_most: int) -> None:
+    """Check a text and the number of hits asked for.
+
+    Raises:
+        InvalidInput: The text is empty, or `top_k` is not within 1 and `at_most`.
+    """
     if not text.strip():
         raise InvalidInput("A search needs a text that is not empty.")
-    most = limits.MAX_CAPTION_TOP_K if kind is SearchKind.CAPTIONS else limits.MAX_TOP_K
-    if not 1 <= top_k <= most:
-        raise InvalidInput(f"top_k must be within 1 to {most} for {kind.value}, not {top_k}.")
+    if not 1 <= top_k <= at_most:
+        raise InvalidInput(f"top_k must be within 1 to {at_most} here, not {top_k}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from visualsearch_pipeline.api import operations
@@ -16,7 +16,7 @@ from visualsearch_pipeline.api.operations import Operation
 from visualsearch_pipeline.api.paging import iterate_pages
 from visualsearch_pipeline.api.parsing import count_member, member, parse_item, parse_items
 from visualsearch_pipeline.api.scopes import Scope
-from visualsearch_pipeline.api.transport import Call, Transport
+from visualsearch_pipeline.api.transport import Call, Scalar, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,13 @@ class TranscriptCalls:
             ApiError: The service refused.
             TransportError: No usable answer came.
         """
-        return self._search_transcripts(
-            operations.SEARCH_AUDIO_TRANSCRIPTS, phrase, page=page, page_size=page_size, in_scope=True
+        return search_transcripts(
+            self._transport,
+            operations.SEARCH_AUDIO_TRANSCRIPTS,
+            phrase,
+            page=page,
+            page_size=page_size,
+            scope_fields=self._scope.fields_for_video(),
         )
 
     def iter_audio_transcripts(self, phrase: str, *, page_size: int = SAFE_TRANSCRIPT_PAGE_SIZE) -> Iterator[ClipHit]:
@@ -90,43 +95,55 @@ class TranscriptCalls:
             self._caption_operation = other
             return transcript
 
-    def _search_transcripts(
-        self, operation: Operation, phrase: str, *, page: int, page_size: int, in_scope: bool
-    ) -> TranscriptPage:
-        if not phrase.strip():
-            raise InvalidInput("A transcript search needs a phrase that is not empty.")
-        if page < 1 or not 1 <= page_size <= MAX_TRANSCRIPT_PAGE_SIZE:
-            message = (
-                f"Pages are counted from 1 and hold 1 to {MAX_TRANSCRIPT_PAGE_SIZE} hits; "
-                f"page {page} of {page_size} was asked for."
-            )
-            raise InvalidInput(message)
-        scope = self._scope.fields_for_video() if in_scope else {}
-        params = {"query": phrase, "page": page, "page_size": page_size, **scope}
-        data = self._transport.request(Call(operation, item=phrase, params=params))
-        found = member(data, "videos", "results", operation=operation.name, item=phrase)
-        return TranscriptPage(
-            hits=parse_items(ClipHit, found, operation=operation.name, item=phrase),
-            page=page,
-            page_size=count_member(data, "page_size") or page_size,
-            total_count=count_member(data, "total_count"),
-        )
-
     def _read_transcript(self, operation: Operation, video_no: str) -> Transcript | None:
-        params = {"video_no": checked_video_no(video_no), **self._scope.fields_for_video()}
-        data = self._transport.request(Call(operation, item=video_no, params=params))
-        if data is None:
-            return None
-        transcript = parse_item(
-            Transcript, data, operation=operation.name, item=video_no, defaults={"video_no": video_no}
+        return read_transcript(self._transport, operation, video_no, scope_fields=self._scope.fields_for_video())
+
+
+def search_transcripts(
+    transport: Transport,
+    operation: Operation,
+    phrase: str,
+    *,
+    page: int,
+    page_size: int,
+    scope_fields: Mapping[str, Scalar],
+) -> TranscriptPage:
+    """Make one call of a transcript search, private or public; see `TranscriptCalls.search_audio_transcripts`."""
+    if not phrase.strip():
+        raise InvalidInput("A transcript search needs a phrase that is not empty.")
+    if page < 1 or not 1 <= page_size <= MAX_TRANSCRIPT_PAGE_SIZE:
+        message = (
+            f"Pages are counted from 1 and hold 1 to {MAX_TRANSCRIPT_PAGE_SIZE} hits; "
+            f"page {page} of {page_size} was asked for."
         )
-        segments = parse_items(
-            TranscriptSegment,
-            member(data, "transcriptions", operation=operation.name, item=video_no),
-            operation=operation.name,
-            item=video_no,
-        )
-        return transcript.model_copy(update={"segments": tuple(sorted(segments, key=_order))})
+        raise InvalidInput(message)
+    params = {"query": phrase, "page": page, "page_size": page_size, **scope_fields}
+    data = transport.request(Call(operation, item=phrase, params=params))
+    found = member(data, "videos", "results", operation=operation.name, item=phrase)
+    return TranscriptPage(
+        hits=parse_items(ClipHit, found, operation=operation.name, item=phrase),
+        page=page,
+        page_size=count_member(data, "page_size") or page_size,
+        total_count=count_member(data, "total_count"),
+    )
+
+
+def read_transcript(
+    transport: Transport, operation: Operation, video_no: str, *, scope_fields: Mapping[str, Scalar]
+) -> Transcript | None:
+    """Read a transcript of any kind; see `TranscriptCalls.get_audio_transcription`."""
+    params = {"video_no": checked_video_no(video_no), **scope_fields}
+    data = transport.request(Call(operation, item=video_no, params=params))
+    if data is None:
+        return None
+    transcript = parse_item(Transcript, data, operation=operation.name, item=video_no, defaults={"video_no": video_no})
+    segments = parse_items(
+        TranscriptSegment,
+        member(data, "transcriptions", operation=operation.name, item=video_no),
+        operation=operation.name,
+        item=video_no,
+    )
+    return transcript.model_copy(update={"segments": tuple(sorted(segments, key=_order))})
 
 
 def iterate_transcript_pages(read: Callable[[int], TranscriptPage]) -> Iterator[ClipHit]:

@@ -47,11 +47,7 @@ def validate_upload(
         )
         raise InvalidInput(message)
     validate_tags(tags, at_most=limits.MAX_VIDEO_TAGS)
-    if callback is not None and len(callback) > limits.MAX_CALLBACK_CHARACTERS:
-        message = (
-            f"The callback URL has {len(callback)} characters; at most {limits.MAX_CALLBACK_CHARACTERS} are accepted."
-        )
-        raise InvalidInput(message)
+    validate_callback(callback)
     validate_capture(camera_model=camera_model, latitude=latitude, longitude=longitude)
     if captured_at is not None:
         to_service_time(captured_at)
@@ -90,6 +86,18 @@ def validate_tags(tags: Sequence[str], *, at_most: int) -> None:
         raise InvalidInput(f"{len(tags)} tags were given; the service accepts at most {at_most}.")
     if any(not tag.strip() for tag in tags):
         raise InvalidInput("One of the tags is empty; leave it out.")
+
+
+def validate_callback(callback: str | None) -> None:
+    """Check the length of a callback's URL.
+
+    Raises:
+        InvalidInput: It is too long.
+    """
+    if callback is not None and len(callback) > limits.MAX_CALLBACK_CHARACTERS:
+        raise InvalidInput(
+            f"The callback URL has {len(callback)} characters; at most {limits.MAX_CALLBACK_CHARACTERS} are accepted."
+        )
 
 
 def validate_capture(*, camera_model: str | None, latitude: float | None, longitude: float | None) -> None:

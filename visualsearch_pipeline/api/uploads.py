@@ -8,16 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from visualsearch_pipeline.api.errors import (
-    ConnectionFailed,
-    TransientServiceError,
-    TransportError,
-    UnexpectedCode,
-    UploadOutcomeUnknown,
-    VisualSearchError,
-)
+from visualsearch_pipeline.api.errors import UploadOutcomeUnknown, VisualSearchError
 from visualsearch_pipeline.api.models import UploadedVideo
 from visualsearch_pipeline.api.operations import UPLOAD
+from visualsearch_pipeline.api.outcomes import leaves_outcome_unknown
 from visualsearch_pipeline.api.parsing import parse_item
 from visualsearch_pipeline.api.scopes import Scope
 from visualsearch_pipeline.api.transport import Call, Part, Scalar, Transport
@@ -163,17 +157,6 @@ def upload_form(
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def leaves_outcome_unknown(error: VisualSearchError) -> bool:
-    """Tell whether a call that must not be repeated may have taken effect although it ended in `error`.
-
-    A plain refusal was not carried out. A fault of the service or of its gateway, or an answer that cannot be read, may
-    come after the effect (contract §9.14).
-    """
-    if isinstance(error, ConnectionFailed):
-        return False
-    return isinstance(error, TransportError | TransientServiceError | UnexpectedCode)
-
-
 def _outcome_unknown(
     error: VisualSearchError, upload_name: str, reader: SendingReader, size_bytes: int
 ) -> UploadOutcomeUnknown:
@@ -183,6 +166,7 @@ def _outcome_unknown(
     )
     return UploadOutcomeUnknown(
         message,
+        operation=UPLOAD.name,
         upload_name=upload_name,
         sent_bytes=reader.sent_bytes,
         size_bytes=size_bytes,
