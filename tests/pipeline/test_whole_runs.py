@@ -1,4 +1,4 @@
-"""What a whole run promises: everything once, nothing twice, and the same tables whatever dialect the service speaks."""
+"""What a whole run promises: everything once, nothing twice, the same tables whatever dialect the service speaks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeProject, Project, Row
 
-DIALECTS = {
+DIALECTS: dict[str, dict[str, Any]] = {
     "live-2025": {"unique_id": "default"},
     "spring-2026": {"unique_id": "a team's own"},
     "openapi": {"folder_id": -1},
@@ -40,22 +40,22 @@ class Asker:
             trust_env=False,
         )
 
-    def text(self, text: str, **more: object) -> list[dict[str, Any]]:
+    def text(self, text: str, **more: object) -> Any:
         body = {"search_param": text, "search_type": "BY_CLIP", "top_k": 1000, **self._scope, **more}
         return self._data(self._http.post("/search", json=body))
 
-    def phrase(self, text: str) -> list[dict[str, Any]]:
+    def phrase(self, text: str) -> Any:
         query = {"query": text, "page": 1, "page_size": 100, **self._scope}
         found = self._data(self._http.get("/search_audio_transcripts", params=query))
         videos: list[dict[str, Any]] = found["videos"]
         return videos
 
-    def alike(self, similarity: float) -> list[dict[str, Any]]:
+    def alike(self, similarity: float) -> Any:
         with self._image.open("rb") as file:
             form = {"similarity": similarity, **self._scope}
             return self._data(self._http.post("/search_similar_images", data=form, files={"file": file}))
 
-    def inside(self, video_no: str, prompt: str) -> list[dict[str, Any]]:
+    def inside(self, video_no: str, prompt: str) -> Any:
         with self._image.open("rb") as file:
             form = {"video_no": video_no, "prompt": prompt, **self._scope}
             return self._data(self._http.post("/search_clips_by_image", data=form, files={"file": file}))
@@ -140,7 +140,7 @@ def test_every_hit_is_in_the_table_once_in_every_dialect(make_project: MakeProje
     table = project.sql("SELECT query_id, video_no, start_seconds, score FROM hits")
     assert as_set(table) == as_set(directly(project, DIALECTS[dialect]))
     assert {row[0] for row in table} == {"red", "says", "looks", "inside"}
-    states = dict(project.sql("SELECT media_name, state FROM videos"))
+    states: dict[str, str] = dict(project.sql("SELECT media_name, state FROM videos"))
     assert states == {"red.mp4": "ready", "red-2.mp4": "ready", "blue.mp4": "ready", "green.mp4": "failed"}
     (failure,) = status.failures
     assert failure.step == "videos"
@@ -286,7 +286,8 @@ def test_every_archived_original_is_the_source_byte_for_byte(project: Project) -
 def test_every_table_says_which_run_wrote_it_and_calls_carry_their_price(project: Project) -> None:
     project.run_steps(run_id="tuesday")
     assert project.sql("SELECT DISTINCT run_id FROM hits") == [("tuesday",)]
-    priced = dict(project.sql("SELECT operation, round(sum(cost_usd), 9) FROM api_calls GROUP BY ALL"))
+    prices = project.sql("SELECT operation, round(sum(cost_usd), 9) FROM api_calls GROUP BY ALL")
+    priced: dict[str, float] = dict(prices)
     assert priced["list_videos"] == 0
     assert priced["search"] == pytest.approx(0.0001)
     # Two clips of 3 s at $15 for 1,000 minutes.

@@ -28,7 +28,7 @@ from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.progress import Progress
 from visualsearch_pipeline.pipeline.status import Status, read_status
-from visualsearch_pipeline.settings import Settings
+from visualsearch_pipeline.settings import Settings, read_api_key
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -63,10 +63,12 @@ class PendingRunner:
             timeout_seconds: with `wait`, when to stop waiting; None never does.
 
         Raises:
+            SettingsError: there is no API key.
             RunFailed: a run failed as a whole.
             PipelineError: the source cannot be listed.
             LedgerError: the ledger cannot be opened.
         """
+        read_api_key()
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
         fruitless = 0

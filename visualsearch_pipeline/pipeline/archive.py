@@ -108,7 +108,7 @@ def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadRece
         with pipeline.spending.reserving(f"Downloading {item.object_key}", cost_usd=cost_usd):
             receipt = item.fetch(item.path)
     except VisualSearchError as error:
-        stops = stopping_error(error)
+        stops = stopping_error(pipeline, error)
         if stops is not None:
             raise stops from error
         pipeline.ledger.fetches.record_not_archived(

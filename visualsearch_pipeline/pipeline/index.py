@@ -46,7 +46,7 @@ def poll(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> IndexRepo
     try:
         observations = _observe(pipeline, watched)
     except VisualSearchError as error:
-        stops = stopping_error(error)
+        stops = stopping_error(pipeline, error)
         if stops is not None:
             raise stops from error
         raise

@@ -190,7 +190,7 @@ class _Run:
                 seen = Counter(hit.video_no for answer in full for hit in answer.hits)
                 calls = split([answer.call for answer in full], seen=seen)
         except VisualSearchError as error:
-            stops = stopping_error(error)
+            stops = stopping_error(self.pipeline, error)
             if stops is not None:
                 raise stops from error
             self._failed[query.id] = str(error)

@@ -90,7 +90,7 @@ def _ask(
             stopped.append(error)
             return error
         except VisualSearchError as error:
-            failed, stops = error, stopping_error(error)
+            failed, stops = error, stopping_error(pipeline, error)
         if stops is None:
             return failed
         stopped.append(stops)

@@ -201,9 +201,10 @@ def _keep_failure(pipeline: Pipeline, queued: Upload, item: Item, error: VisualS
         state = UploadState.UNCERTAIN
     elif isinstance(error, InvalidInput | InvalidRequest):
         state, retryable = UploadState.REFUSED, False
-    if error.stops_run or isinstance(error, ConnectionFailed):
+    stops = stopping_error(pipeline, error)
+    if stops is not None:
         uploads.release(queued.sha256, state=state)
-        raise _stopping(error) from error
+        raise stops from error
     if isinstance(error, UploadSourceError):
         # The bytes are not those that were hashed: back to the beginning with the item.
         uploads.release(queued.sha256, state=UploadState.PENDING)
@@ -215,13 +216,13 @@ def _keep_failure(pipeline: Pipeline, queued: Upload, item: Item, error: VisualS
     return _Outcome.FAILED if retryable else _Outcome.REFUSED
 
 
-def _stopping(error: VisualSearchError) -> PipelineError:
-    return ServiceRefuses(str(error)) if error.stops_run else ServiceUnreachable(str(error))
-
-
-def stopping_error(error: VisualSearchError) -> PipelineError | None:
+def stopping_error(pipeline: Pipeline, error: VisualSearchError) -> PipelineError | None:
     """What to raise instead of going on to the next item, if `error` concerns every item alike."""
-    return _stopping(error) if error.stops_run or isinstance(error, ConnectionFailed) else None
+    if error.stops_run:
+        return ServiceRefuses(str(error))
+    if isinstance(error, ConnectionFailed):
+        return ServiceUnreachable(f"{pipeline.settings.api.base_url}: {error}")
+    return None
 
 
 def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | None) -> int:
@@ -257,7 +258,7 @@ def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | 
     except BaseException as error:
         for upload in lost:
             uploads.release(upload.sha256, state=UploadState.UNCERTAIN)
-        stops = stopping_error(error) if isinstance(error, VisualSearchError) else None
+        stops = stopping_error(pipeline, error) if isinstance(error, VisualSearchError) else None
         if stops is not None:
             raise stops from error
         raise
