@@ -188,3 +188,19 @@ def test_search_before_ready_finds_nothing(frozen: Sandbox, frozen_api: Api, foo
     assert frozen_api.get("search_audio_transcripts", query="love")["data"]["videos"] == []
     frozen.clock.advance(60)
     assert len(frozen_api.search("red circle")) == 2
+
+
+def test_lists_and_searches_can_lag_behind(start: Start, connect: Callable[..., Api], footage: Footage) -> None:
+    server = start(frozen_at=NEW_YEAR, indexing_seconds=5, visibility_lag_seconds=2, search_lag_seconds=10)
+    api = connect(server)
+    video_no = api.upload(footage.red_circle)
+    server.settle()
+    assert api.listed() == []
+    assert api.get("get_metadata", video_no=video_no)["data"] is None
+    server.clock.advance(2)
+    assert statuses(api) == {"red-circle": "UNPARSE"}
+    server.clock.advance(12)
+    assert statuses(api) == {"red-circle": "PARSE"}
+    assert api.search("red circle") == []
+    server.clock.advance(1)
+    assert len(api.search("red circle")) == 2

@@ -145,6 +145,12 @@ def test_folders_partition_the_library(folder_api: Api, footage: Footage) -> Non
     assert nos(folder_api.listed(folder_id=-1)) == [outside, inside]
 
 
+def test_the_answers_about_folders_have_no_flags(folder_api: Api) -> None:
+    for answer in (folder_api.form("folders/create", name="team"), folder_api.get("folders")):
+        assert set(answer) == {"code", "msg", "data"}
+    assert folder_api.form("folders/create", name="team")["failed"] is True
+
+
 def test_folder_rules(folder_api: Api, footage: Footage, start: Start) -> None:
     folder_id = folder_api.form("folders/create", name="team")["data"]["folder_id"]
     assert folder_api.form("folders/create", name="team")["code"] == "0001"

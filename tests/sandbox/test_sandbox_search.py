@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from PIL import Image, ImageDraw
 
-from visualsearch_pipeline.sandbox import Sandbox
+from visualsearch_pipeline.sandbox import Sandbox, SeededClip, SeededVideo
 
 if TYPE_CHECKING:
     from tests.sandbox.conftest import Api, Footage, Json, Start
@@ -295,7 +296,10 @@ def test_images_go_to_their_own_library_and_are_found_by_text(
     assert (found["current_page"], found["page_size"], found["total_count"]) == (0, 20, 2)
     best = found["item"][0]
     assert (best["id"], best["name"], best["camera_model"]) == (ids[1], "two", "X100")
-    assert api.http.get(best["img_url"]).content == blue.read_bytes()
+    assert httpx.get(best["img_url"], trust_env=False).content == blue.read_bytes()  # Signed: it needs no key.
+    assert httpx.get(best["img_url"].replace("Signature=", "Signature=0"), trust_env=False).status_code == 403
+    server.clock.advance(3601)
+    assert httpx.get(best["img_url"], trust_env=False).status_code == 403
     assert api.search("a blue circle") == []
 
 
@@ -324,3 +328,24 @@ def test_several_things_in_a_scene_are_named(api: Api, server: Sandbox, tmp_path
         for colour in ("red", "blue", "green")
     ]
     assert scores == [1, 1, 0]
+
+
+def test_a_seeded_library_is_found_like_any_other(api: Api, server: Sandbox) -> None:
+    night, noon = (
+        SeededClip(start_seconds=0, end_seconds=5, caption="a red truck at night"),
+        SeededClip(start_seconds=5, end_seconds=10, caption="a green field", spoken="harvest begins"),
+    )
+    ids = server.seed(
+        SeededVideo(video_name=f"day-{number}", clips=(night, noon) if number % 50 == 0 else (noon,), tags=("farm",))
+        for number in range(500)
+    )
+    assert len(set(ids)) == 500
+    hits = api.search("red truck", top_k=1000)
+    assert {hit["videoNo"] for hit in hits} == set(ids[::50])
+    assert {(hit["startTime"], hit["endTime"]) for hit in hits} == {("0", "5")}
+    assert api.search("green field", top_k=1000, video_nos=ids[:3])[0]["score"] > 0.9
+    assert api.get("search_audio_transcripts", query="harvest")["data"]["total_count"] == "500"
+    listed = api.listed()
+    assert [video["video_no"] for video in listed] == ids[:-201:-1]
+    assert not {"bucket", "blob"} & set(listed[0])
+    assert api.post("download", {"video_no": ids[0]})["msg"] == "download video error"

@@ -14,6 +14,7 @@ from visualsearch_pipeline.sandbox.platforms.fetching import Fetching
 from visualsearch_pipeline.sandbox.platforms.tasks import ScraperTasks
 from visualsearch_pipeline.sandbox.rate_limits import RateLimiter
 from visualsearch_pipeline.sandbox.searching.corpus import Corpus
+from visualsearch_pipeline.sandbox.signed_links import SignedLinks
 from visualsearch_pipeline.sandbox.state.database import Database
 from visualsearch_pipeline.sandbox.state.entries import PUBLIC_LIBRARY, Status, VideoEntry
 from visualsearch_pipeline.sandbox.state.files import FileStore
@@ -90,6 +91,7 @@ def assemble(config: SandboxConfig) -> Services:
         transitions=transitions,
         callbacks=callbacks,
         uploading=uploading,
+        signed_links=SignedLinks(database, clock=clock, files=files),
         scraper_tasks=ScraperTasks(database, clock=clock, callbacks=callbacks, seed=config.seed, fetch=fetching.fetch),
     )
 

@@ -19,6 +19,7 @@ from visualsearch_pipeline.sandbox.indexing.worker import Indexer
 from visualsearch_pipeline.sandbox.platforms.tasks import ScraperTasks
 from visualsearch_pipeline.sandbox.rate_limits import RateLimiter
 from visualsearch_pipeline.sandbox.searching.corpus import Corpus
+from visualsearch_pipeline.sandbox.signed_links import SignedLinks
 from visualsearch_pipeline.sandbox.state.database import Database
 from visualsearch_pipeline.sandbox.state.entries import DEFAULT_FOLDER_ID, DEFAULT_UNIQUE_ID, LEGACY_FOLDER_ID, Scope
 from visualsearch_pipeline.sandbox.state.files import FileStore
@@ -50,6 +51,7 @@ class Services:
     callbacks: Callbacks
     uploading: Uploading
     scraper_tasks: ScraperTasks
+    signed_links: SignedLinks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,16 @@ class Call:
             raise ApiError("The API folder is read-only")
         self.check_folder(folder_id)
         return Scope(library=self.account, folder_id=folder_id)
+
+    @property
+    def visible_until_ms(self) -> int:
+        """Videos accepted later than this are not seen by lists yet (contract §2.7)."""
+        return self.services.clock.now_ms() - round(self.services.config.visibility_lag_seconds * 1000)
+
+    @property
+    def searchable_until_ms(self) -> int:
+        """Videos parsed later than this are not found by searches yet (contract §6)."""
+        return self.services.clock.now_ms() - round(self.services.config.search_lag_seconds * 1000)
 
     def check_folder(self, folder_id: int) -> None:
         """Refuse a folder that does not exist or belongs to someone else."""
@@ -136,7 +148,11 @@ class BodyKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One operation of the API. `price_usd` is charged when it succeeds."""
+    """One operation of the API.
+
+    `price_usd` is charged when it succeeds; metered ones need some balance. A terse one answers without the flags
+    `success` and `failed`.
+    """
 
     operation: str
     method: str
@@ -146,4 +162,4 @@ class Endpoint:
     handler: Handler
     price_usd: float = 0.0
     is_metered: bool = False
-    may_stream: bool = False
+    is_terse: bool = False

@@ -123,6 +123,11 @@ class SandboxConfig(BaseModel):
     indexing_seconds_per_minute: float = Field(default=0.0, ge=0, description="More of it per minute of footage.")
     indexing_workers: int = Field(default=2, ge=1, le=32, description="Files decoded at the same time.")
 
+    visibility_lag_seconds: float = Field(
+        default=0.0, ge=0, description="Time from acceptance until list_videos and get_metadata know a video."
+    )
+    search_lag_seconds: float = Field(default=0.0, ge=0, description="Time from PARSE until a search finds a video.")
+
     frozen_at: datetime | None = Field(
         default=None, description="Start with the clock standing still at this aware time; None follows the real one."
     )

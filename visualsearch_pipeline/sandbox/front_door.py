@@ -1,18 +1,19 @@
 """Which part of the server a request is for."""
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from collections.abc import Mapping
 
-from visualsearch_pipeline.sandbox.control.admin_routes import ADMIN_PREFIX
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class FrontDoor:
-    """The admin routes under their prefix if there are any, the API for everything else."""
+    """The application whose prefix a path begins with, the API for every other."""
 
-    def __init__(self, api: ASGIApp, admin: ASGIApp | None) -> None:
+    def __init__(self, api: ASGIApp, by_prefix: Mapping[str, ASGIApp]) -> None:
         self._api = api
-        self._admin = admin
+        self._by_prefix = by_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        is_admin = self._admin is not None and scope["path"].startswith(f"{ADMIN_PREFIX}/")
-        await (self._admin if is_admin and self._admin is not None else self._api)(scope, receive, send)
+        path = scope["path"]
+        found = (application for prefix, application in self._by_prefix.items() if path.startswith(prefix))
+        await next(found, self._api)(scope, receive, send)

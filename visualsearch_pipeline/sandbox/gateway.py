@@ -89,7 +89,7 @@ class Gateway:
             await self._refuse(exchange, error)
             return
         if reply is not None:
-            await self._answer(exchange, reply)
+            await self._answer(exchange, endpoint, reply)
 
     def _account(self, request: Request) -> str:
         key = request.headers.get("authorization")
@@ -147,17 +147,18 @@ class Gateway:
         exchange.item_ids = reply.item_ids
         return reply
 
-    async def _answer(self, exchange: Exchange, reply: Reply) -> None:
+    async def _answer(self, exchange: Exchange, endpoint: Endpoint, reply: Reply) -> None:
+        good = envelope(reply.data, is_terse=endpoint.is_terse)
         fault = self._services.faults.choose(
             exchange.operation, exchange.params, moment="after", is_stream=reply.file is not None
         )
         exchange.fault = fault or exchange.fault
         if fault is not None and (reply.file is None or fault.rule.kind not in STREAM_KINDS):
-            if not await self._spoil(exchange, fault, good=envelope(reply.data)):
+            if not await self._spoil(exchange, fault, good=good):
                 return
             fault = None
         if reply.file is None:
-            await exchange.answer(JSONResponse(envelope(reply.data)), code="0000")
+            await exchange.answer(JSONResponse(good), code="0000")
             return
         rule = None if fault is None else fault.rule
         await stream_file(exchange, reply.file, self._connections, rule=rule, seed=self._services.config.seed)

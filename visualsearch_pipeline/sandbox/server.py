@@ -11,17 +11,19 @@ from typing import Self
 
 import uvicorn
 from filelock import FileLock, Timeout
+from starlette.types import ASGIApp
 
 from visualsearch_pipeline.sandbox.assembly import assemble
 from visualsearch_pipeline.sandbox.calls import Services
 from visualsearch_pipeline.sandbox.config import SandboxConfig
 from visualsearch_pipeline.sandbox.connections import Connections
-from visualsearch_pipeline.sandbox.control.admin_routes import AdminRoutes
+from visualsearch_pipeline.sandbox.control.admin_routes import ADMIN_PREFIX, AdminRoutes
 from visualsearch_pipeline.sandbox.control.controls import Controls
 from visualsearch_pipeline.sandbox.endpoints.table import routes_of
 from visualsearch_pipeline.sandbox.front_door import FrontDoor
 from visualsearch_pipeline.sandbox.gateway import Gateway
 from visualsearch_pipeline.sandbox.platforms.public_library import seed_public_library
+from visualsearch_pipeline.sandbox.signed_links import STORAGE_PREFIX
 
 _START_SECONDS = 30
 _BACKLOG = 512
@@ -70,10 +72,12 @@ class Sandbox(Controls):
         super().__init__(self._services)
         connections = Connections()
         gateway = Gateway(self._services, routes_of(config), connections)
-        admin = AdminRoutes(self) if config.admin else None
+        others: dict[str, ASGIApp] = {STORAGE_PREFIX: self._services.signed_links}
+        if config.admin:
+            others[f"{ADMIN_PREFIX}/"] = AdminRoutes(self)
         self._server = _AnnouncingServer(
             uvicorn.Config(
-                FrontDoor(gateway, admin),
+                FrontDoor(gateway, others),
                 http=connections.protocol(),
                 loop="asyncio",
                 ws="none",

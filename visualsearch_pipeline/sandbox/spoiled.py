@@ -27,9 +27,10 @@ RATE_LIMIT_SHAPES = {
 }
 
 
-def envelope(data: object) -> dict[str, object]:
-    """A successful answer."""
-    return {"code": "0000", "msg": "success", "data": data, "success": True, "failed": False}
+def envelope(data: object, *, is_terse: bool = False) -> dict[str, object]:
+    """A successful answer; a terse one has no flags."""
+    answer: dict[str, object] = {"code": "0000", "msg": "success", "data": data}
+    return answer if is_terse else answer | {"success": True, "failed": False}
 
 
 def refusal(code: str, message: str) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The typed face of a sandbox that runs in another process: the names of `Controls`, over its admin routes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +9,14 @@ from typing import Self
 import httpx
 from pydantic import TypeAdapter
 
-from visualsearch_pipeline.sandbox.config import OperationFamily, Rate, RateLimits
+from visualsearch_pipeline.sandbox.config import DEFAULT_ACCOUNT, OperationFamily, Rate, RateLimits
 from visualsearch_pipeline.sandbox.control.admin_routes import ADMIN_PREFIX
 from visualsearch_pipeline.sandbox.control.models import (
     ClockState,
     FaultRule,
     JournalEntry,
     LibraryVideo,
+    SeededVideo,
     SentCallback,
     StandingFault,
     TransitionPlan,
@@ -26,6 +27,7 @@ _VIDEOS = TypeAdapter(list[LibraryVideo])
 _CALLBACKS = TypeAdapter(list[SentCallback])
 _STANDING = TypeAdapter(list[StandingFault])
 _PLANS = TypeAdapter(list[TransitionPlan])
+_SEEDED = TypeAdapter(list[SeededVideo])
 _RATES = TypeAdapter(dict[OperationFamily, Rate])
 _COPY_BYTES = 1024 * 1024
 
@@ -195,6 +197,11 @@ class SandboxAdmin:
     def settle(self, *, timeout_seconds: float = 60.0) -> None:
         """Wait until every accepted file is decoded, then show what is due by the clock."""
         self._routes.ask("POST", "settle", timeout_seconds=str(timeout_seconds))
+
+    def seed(self, videos: Iterable[SeededVideo], *, account: str = DEFAULT_ACCOUNT) -> list[str]:
+        """Enter parsed videos that have no file; returns their ids in the order given."""
+        answer = self._routes.ask("POST", "seed", body=_SEEDED.dump_json(list(videos)).decode(), account=account)
+        return TypeAdapter(dict[str, list[str]]).validate_json(answer)["video_nos"]
 
     def reset(self) -> None:
         """Forget everything but the clock."""

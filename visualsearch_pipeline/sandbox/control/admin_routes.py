@@ -12,15 +12,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from visualsearch_pipeline.sandbox.config import OperationFamily, Rate
+from visualsearch_pipeline.sandbox.config import DEFAULT_ACCOUNT, OperationFamily, Rate
 from visualsearch_pipeline.sandbox.control.archive import NotADumpError
 from visualsearch_pipeline.sandbox.control.controls import Controls, IndexingTimeoutError
-from visualsearch_pipeline.sandbox.control.models import ClockState, FaultRule, TransitionPlan
+from visualsearch_pipeline.sandbox.control.models import ClockState, FaultRule, SeededVideo, TransitionPlan
 
 ADMIN_PREFIX = "/_sandbox"
 
 _ADAPTERS: TypeAdapter[object] = TypeAdapter(object)
 _RATES: TypeAdapter[dict[OperationFamily, Rate]] = TypeAdapter(dict[OperationFamily, Rate])
+_SEEDED: TypeAdapter[list[SeededVideo]] = TypeAdapter(list[SeededVideo])
 _Answer = Callable[["_Asked"], object]
 
 
@@ -102,6 +103,11 @@ def _grant(asked: _Asked) -> object:
     return {}
 
 
+def _seed(asked: _Asked) -> object:
+    account = asked.query.get("account", DEFAULT_ACCOUNT)
+    return {"video_nos": asked.controls.seed(_SEEDED.validate_json(asked.body), account=account)}
+
+
 def _settle(asked: _Asked) -> object:
     asked.controls.settle(timeout_seconds=float(asked.query.get("timeout_seconds", "60")))
     return {}
@@ -110,6 +116,7 @@ def _settle(asked: _Asked) -> object:
 _ROUTES: Mapping[tuple[str, str], _Answer] = {
     ("GET", "health"): lambda _: {"status": "ok"},
     ("POST", "reset"): lambda asked: asked.controls.reset(),
+    ("POST", "seed"): _seed,
     ("POST", "settle"): _settle,
     ("GET", "clock"): _clock_state,
     ("POST", "clock/freeze"): _clock_freeze,

@@ -1,15 +1,17 @@
 """The typed face of a sandbox that runs in this process."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from visualsearch_pipeline.sandbox.calls import Services
 from visualsearch_pipeline.sandbox.clock import Clock
-from visualsearch_pipeline.sandbox.config import RateLimits
+from visualsearch_pipeline.sandbox.config import DEFAULT_ACCOUNT, RateLimits
 from visualsearch_pipeline.sandbox.control.archive import dump_state, load_state
 from visualsearch_pipeline.sandbox.control.faults import FaultBoard
-from visualsearch_pipeline.sandbox.control.models import JournalEntry, LibraryVideo, SentCallback
+from visualsearch_pipeline.sandbox.control.models import JournalEntry, LibraryVideo, SeededVideo, SentCallback
+from visualsearch_pipeline.sandbox.control.seeding import seed_videos
 from visualsearch_pipeline.sandbox.control.transitions import Transitions
 from visualsearch_pipeline.sandbox.credits import Credits
 
@@ -103,6 +105,10 @@ class Controls:
         self._services.database.clear()
         self._services.files.clear()
         self._forget_memory()
+
+    def seed(self, videos: Iterable[SeededVideo], *, account: str = DEFAULT_ACCOUNT) -> list[str]:
+        """Enter parsed videos that have no file; returns their ids in the order given."""
+        return seed_videos(self._services, account, videos)
 
     def dump(self, path: Path) -> None:
         """Write the whole state to a tar file."""

@@ -158,6 +158,27 @@ class LibraryVideo(_Frozen):
     blob: str
 
 
+class SeededClip(_Frozen):
+    """A clip of a seeded video: what is to be seen, and what is said."""
+
+    start_seconds: float = Field(ge=0)
+    end_seconds: float = Field(gt=0)
+    caption: str = ""
+    spoken: str = ""
+
+
+class SeededVideo(_Frozen):
+    """A parsed video without a file, for libraries whose truth is known."""
+
+    video_name: str
+    clips: tuple[SeededClip, ...] = ()
+    tags: tuple[str, ...] = ()
+    camera_model: str | None = None
+    unique_id: str | None = None
+    folder_id: int | None = None
+    size_bytes: int = Field(default=0, ge=0)
+
+
 class ClockState(_Frozen):
     """The sandbox's time, and whether it stands still."""
 

@@ -26,6 +26,7 @@ def list_videos(call: Call) -> Reply:
         tag=arguments.text("tag") or None,
         taken_since_ms=arguments.integer("datetime_taken"),
         near=arguments.coordinates(),
+        created_until_ms=call.visible_until_ms,
     )
     videos, total = services.library.find(call.read_scope(), wanted, offset=(page - 1) * size, limit=size)
     data = services.wire.page(
@@ -41,7 +42,7 @@ def list_videos(call: Call) -> Reply:
 def get_metadata(call: Call) -> Reply:
     """One video; null when it is unknown, not an error (contract §2.7)."""
     video_no = call.arguments.required_text("video_no", message="The video number cannot be empty!")
-    video = call.services.library.get(call.item_scope(), video_no)
+    video = call.services.library.get(call.item_scope(), video_no, created_until_ms=call.visible_until_ms)
     return Reply() if video is None else _read(call, [video], call.services.wire.metadata(video))
 
 

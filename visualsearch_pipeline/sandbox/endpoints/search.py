@@ -35,9 +35,10 @@ def search(call: Call) -> Reply:
     query, scope, wanted = Query.of(text), call.read_scope(), _filter(call)
     if search_type == "BY_IMAGE":
         found = [image for image in search_images(services.database, query, scope, wanted) if image[1] >= least_score]
-        url = f"{call.base_url}/serve/api/v2/download"
         items = [
-            services.wire.image(image, score=score, url=f"{url}?bucket={image.bucket}&blob={image.blob}")
+            services.wire.image(
+                image, score=score, url=services.signed_links.url(call.base_url, image.bucket, image.blob)
+            )
             for image, score in found[:top_k]
         ]
         # The page is shown as 0 and does not page (contract §2.8).
@@ -61,7 +62,7 @@ def search_similar_images(call: Call) -> Reply:
     services = call.services
     picture = read_picture(call.arguments.file(), max_bytes=services.config.max_image_bytes)
     similarity = similarity_of(call)
-    videos, _ = services.library.find(call.read_scope(), VideoFilter(status=Status.PARSE))
+    videos = searchable(call, call.read_scope())
     hits = search_pictures(describe(picture), videos, services.corpus, similarity=similarity)
     return Reply(data=[services.wire.similar(hit) for hit in hits], item_ids=ids_of(hits))
 
@@ -128,8 +129,9 @@ def ids_of(hits: list[Hit]) -> tuple[str, ...]:
 
 
 def searchable(call: Call, scope: Scope) -> list[VideoEntry]:
-    """The parsed videos of a scope."""
-    return call.services.library.find(scope, VideoFilter(status=Status.PARSE))[0]
+    """The videos of a scope that a search sees."""
+    wanted = VideoFilter(status=Status.PARSE, parsed_until_ms=call.searchable_until_ms)
+    return call.services.library.find(scope, wanted)[0]
 
 
 def _filter(call: Call) -> VideoFilter:
@@ -141,4 +143,5 @@ def _filter(call: Call) -> VideoFilter:
         camera_model=arguments.text("camera_tag") or None,
         taken_since_ms=arguments.taken_at_ms(),
         near=arguments.coordinates(),
+        parsed_until_ms=call.searchable_until_ms,
     )

@@ -30,7 +30,7 @@ def _endpoint(
     also: tuple[str, ...] = (),
     price_usd: float = 0.0,
     is_metered: bool = False,
-    may_stream: bool = False,
+    is_terse: bool = False,
 ) -> Endpoint:
     return Endpoint(
         operation=operation,
@@ -41,7 +41,7 @@ def _endpoint(
         handler=handler,
         price_usd=price_usd,
         is_metered=is_metered or price_usd > 0,
-        may_stream=may_stream,
+        is_terse=is_terse,
     )
 
 
@@ -86,7 +86,7 @@ _EVERYWHERE = (
         also=(f"{V1}/get_video_transcription",),
         price_usd=TRANSCRIPT_USD,
     ),
-    _endpoint("download", "POST", _F.DOWNLOAD, _B.JSON, downloads.download, may_stream=True),
+    _endpoint("download", "POST", _F.DOWNLOAD, _B.JSON, downloads.download),
     Endpoint(
         operation="download_blob",
         method="GET",
@@ -95,7 +95,6 @@ _EVERYWHERE = (
         family=_F.DOWNLOAD,
         body=_B.QUERY,
         handler=downloads.download_blob,
-        may_stream=True,
     ),
     _endpoint("scraper", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper, is_metered=True),
     _endpoint("scraper_tag", "POST", _F.SCRAPE, _B.JSON, scrapers.scraper_tag, is_metered=True),
@@ -140,10 +139,11 @@ _EVERYWHERE = (
     ),
 )
 _WITH_NAMESPACES = (_endpoint("list_unique_ids", "GET", _F.OTHER, _B.QUERY, library.list_unique_ids),)
+# The schemas of these three show neither success nor failed (contract §1.2, §2.19).
 _WITH_FOLDERS = (
-    _endpoint("folders", "GET", _F.OTHER, _B.QUERY, folders.folders),
-    _endpoint("folders/create", "POST", _F.OTHER, _B.FORM, folders.folders_create),
-    _endpoint("folders/rename", "POST", _F.OTHER, _B.FORM, folders.folders_rename),
+    _endpoint("folders", "GET", _F.OTHER, _B.QUERY, folders.folders, is_terse=True),
+    _endpoint("folders/create", "POST", _F.OTHER, _B.FORM, folders.folders_create, is_terse=True),
+    _endpoint("folders/rename", "POST", _F.OTHER, _B.FORM, folders.folders_rename, is_terse=True),
     _endpoint("folders/delete", "POST", _F.OTHER, _B.FORM, folders.folders_delete),
     _endpoint("folders/videos", "GET", _F.LIST, _B.QUERY, folders.folders_videos),
     _endpoint("folders/move", "POST", _F.OTHER, _B.JSON, folders.folders_move),

@@ -47,14 +47,14 @@ def phrase_page(call: Call, scope: Scope) -> Reply:
 
 def spoken_lines(call: Call, video: VideoEntry) -> Reply:
     """The transcript of a ready video, null if nothing is spoken in it."""
-    media = call.services.corpus.media(video.video_no)
+    media = call.services.corpus.media(video)
     lines = [line(number, spoken) for number, spoken in enumerate(media.index.transcript)] if media else []
     return _reply(call, video, lines)
 
 
 def seen_lines(call: Call, video: VideoEntry) -> Reply:
     """The captions of a ready video."""
-    media = call.services.corpus.media(video.video_no)
+    media = call.services.corpus.media(video)
     lines = [line(number, segment) for number, segment in enumerate(media.index.segments)] if media else []
     return _reply(call, video, lines)
 

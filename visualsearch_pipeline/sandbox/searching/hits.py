@@ -1,6 +1,6 @@
 """The searches over videos; each returns hits, best first, in an order that never depends on chance."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from visualsearch_pipeline.sandbox.indexing.descriptors import likeness
 from visualsearch_pipeline.sandbox.searching.corpus import Corpus, SearchableMedia
-from visualsearch_pipeline.sandbox.searching.words import Query, stems, tag_words
+from visualsearch_pipeline.sandbox.searching.words import Query
 from visualsearch_pipeline.sandbox.state.entries import Keyframe, VideoEntry
 
 _CAPTION_WEIGHT, _TAG_WEIGHT, _NAME_WEIGHT, _SPOKEN_WEIGHT = 1.0, 0.75, 0.7, 0.5
@@ -27,56 +27,56 @@ class Hit:
     keyframe: Keyframe | None
 
 
-def search_clips(query: Query, videos: Iterable[VideoEntry], corpus: Corpus) -> list[Hit]:
+def search_clips(query: Query, videos: Sequence[VideoEntry], corpus: Corpus) -> list[Hit]:
     """Clips whose caption, tags, name or spoken words share words with the query."""
     return _best_first(_clip_hits(query, videos, corpus))
 
 
-def search_spoken(query: Query, videos: Iterable[VideoEntry], corpus: Corpus) -> list[Hit]:
+def search_spoken(query: Query, videos: Sequence[VideoEntry], corpus: Corpus) -> list[Hit]:
     """Lines of transcripts that share words with the query."""
     hits = (
         _spoken_hit(video, media, number, query.score((words, 1.0)))
-        for video, media in _with_media(videos, corpus)
+        for video, media in _touched(query, videos, corpus)
         for number, words in enumerate(media.spoken_stems)
     )
     return _best_first(hit for hit in hits if hit.score > 0)
 
 
-def search_captions(query: Query, videos: Iterable[VideoEntry], corpus: Corpus) -> list[Hit]:
+def search_captions(query: Query, videos: Sequence[VideoEntry], corpus: Corpus) -> list[Hit]:
     """Clips whose caption shares words with the query."""
     hits = (
         _segment_hit(video, media, number, query.score((words, 1.0)))
-        for video, media in _with_media(videos, corpus)
+        for video, media in _touched(query, videos, corpus)
         for number, words in enumerate(media.caption_stems)
     )
     return _best_first(hit for hit in hits if hit.score > 0)
 
 
-def phrase_lines(phrase: str, videos: Iterable[VideoEntry], corpus: Corpus) -> list[Hit]:
+def phrase_lines(phrase: str, videos: Sequence[VideoEntry], corpus: Corpus) -> list[Hit]:
     """Lines of transcripts that contain the phrase, whatever the case; newest video first, then by time."""
     wanted = phrase.casefold()
     return [
         _spoken_hit(video, media, number, 1.0)
-        for video, media in _with_media(videos, corpus)
+        for video, media in corpus.with_media(videos)
         for number, line in enumerate(media.index.transcript)
         if wanted in line.text.casefold()
     ]
 
 
 def search_pictures(
-    descriptor: npt.NDArray[np.float32], videos: Iterable[VideoEntry], corpus: Corpus, *, similarity: float
+    descriptor: npt.NDArray[np.float32], videos: Sequence[VideoEntry], corpus: Corpus, *, similarity: float
 ) -> list[Hit]:
     """Stretches between keyframes that look like the query picture, at least as much as `similarity`."""
     return _best_first(
         hit
-        for video, media in _with_media(videos, corpus)
+        for video, media in corpus.with_media(videos)
         for hit in _alike_stretches(video, media, likeness(descriptor, media.index.descriptors), similarity)
     )
 
 
 def search_within(descriptor: npt.NDArray[np.float32], prompt: Query, video: VideoEntry, corpus: Corpus) -> list[Hit]:
     """Stretches of one video that look like the picture; those whose caption answers the prompt count for more."""
-    media = corpus.media(video.video_no)
+    media = corpus.media(video)
     if media is None:
         return []
     alike = likeness(descriptor, media.index.descriptors)
@@ -84,9 +84,9 @@ def search_within(descriptor: npt.NDArray[np.float32], prompt: Query, video: Vid
     return _best_first(_alike_stretches(video, media, alike * (0.8 + 0.2 * prompted), _CLIP_LIKENESS))
 
 
-def _clip_hits(query: Query, videos: Iterable[VideoEntry], corpus: Corpus) -> Iterator[Hit]:
-    for video, media in _with_media(videos, corpus):
-        of_video = ((stems(video.video_name), _NAME_WEIGHT), (tag_words(video.tags), _TAG_WEIGHT))
+def _clip_hits(query: Query, videos: Sequence[VideoEntry], corpus: Corpus) -> Iterator[Hit]:
+    for video, media in _touched(query, videos, corpus):
+        of_video = ((media.name_stems, _NAME_WEIGHT), (media.tag_stems, _TAG_WEIGHT))
         for number, words in enumerate(media.caption_stems):
             spoken = _spoken_during(media, number)
             score = query.score((words, _CAPTION_WEIGHT), *of_video, (spoken, _SPOKEN_WEIGHT))
@@ -94,10 +94,11 @@ def _clip_hits(query: Query, videos: Iterable[VideoEntry], corpus: Corpus) -> It
                 yield _segment_hit(video, media, number, score)
 
 
-def _with_media(videos: Iterable[VideoEntry], corpus: Corpus) -> Iterator[tuple[VideoEntry, SearchableMedia]]:
-    for video in videos:
-        media = corpus.media(video.video_no)
-        if media is not None:
+def _touched(
+    query: Query, videos: Sequence[VideoEntry], corpus: Corpus
+) -> Iterator[tuple[VideoEntry, SearchableMedia]]:
+    for video, media in corpus.with_media(videos):
+        if query.touches(media.vocabulary):
             yield video, media
 
 

@@ -82,6 +82,10 @@ class Query:
         telling = [token for token in tokens if token not in _STOP_WORDS] or tokens
         return cls(terms=tuple(_accepted(token) for token in telling))
 
+    def touches(self, vocabulary: frozenset[str]) -> bool:
+        """Whether any word of the query counts as matched by this vocabulary."""
+        return any(not vocabulary.isdisjoint(term) for term in self.terms)
+
     def score(self, *documents: tuple[frozenset[str], float]) -> float:
         """How well documents (stems, weight in 0-1) answer the query: 0-1, the mean over the query's words."""
         if not self.terms:

@@ -85,7 +85,7 @@ class VideoEntry:
     @classmethod
     def from_row(cls, row: RowMapping) -> "VideoEntry":
         """Read a row of the videos table."""
-        values = {column.name: row[column.name] for column in fields(cls)}
+        values = {name: row[name] for name in _VIDEO_FIELDS}
         values["tags"] = tuple(json.loads(row["tags"]))
         values["status"] = Status(row["status"])
         values["decode_state"] = DecodeState(row["decode_state"])
@@ -152,7 +152,7 @@ class ImageEntry:
     @classmethod
     def from_row(cls, row: RowMapping) -> "ImageEntry":
         """Read a row of the images table."""
-        values = {column.name: row[column.name] for column in fields(cls)}
+        values = {name: row[name] for name in _IMAGE_FIELDS}
         values["tags"] = tuple(json.loads(row["tags"]))
         return cls(**values)
 
@@ -164,3 +164,7 @@ class Scope:
     library: str
     unique_id: str | None = None
     folder_id: int | None = None
+
+
+_VIDEO_FIELDS = tuple(column.name for column in fields(VideoEntry))
+_IMAGE_FIELDS = tuple(column.name for column in fields(ImageEntry))

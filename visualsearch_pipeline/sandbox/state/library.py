@@ -6,9 +6,23 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from visualsearch_pipeline.sandbox.identifiers import next_snowflake, seeded_uuid
+from visualsearch_pipeline.sandbox.indexing.descriptors import DESCRIPTOR_LENGTH
 from visualsearch_pipeline.sandbox.state import tables
 from visualsearch_pipeline.sandbox.state.database import Database, last_snowflake, remember_snowflake
 from visualsearch_pipeline.sandbox.state.entries import (
@@ -31,6 +45,7 @@ PRIVATE_KEYFRAME_BUCKET = "mavi-keyframe"
 PUBLIC_BUCKET = "mavi-public-video"
 PUBLIC_KEYFRAME_BUCKET = "mavi-public-keyframe"
 
+_IDS_PER_QUERY = 10_000
 _VIDEO = tables.videos.c
 
 
@@ -68,6 +83,8 @@ class VideoFilter:
     platform: str | None = None
     source_url: str | None = None
     task_id: str | None = None
+    created_until_ms: int | None = None
+    parsed_until_ms: int | None = None
 
     @property
     def reads_metadata(self) -> bool:
@@ -150,9 +167,9 @@ class Library:
             rows = connection.execute(query if limit is None else query.limit(limit)).mappings()
             return [VideoEntry.from_row(row) for row in rows], total
 
-    def get(self, scope: Scope, video_no: str) -> VideoEntry | None:
-        """One video, None when it is unknown or outside the scope."""
-        found, _ = self.find(scope, VideoFilter(video_no=video_no), limit=1)
+    def get(self, scope: Scope, video_no: str, *, created_until_ms: int | None = None) -> VideoEntry | None:
+        """One video, None when it is unknown, outside the scope or newer than that."""
+        found, _ = self.find(scope, VideoFilter(video_no=video_no, created_until_ms=created_until_ms), limit=1)
         return found[0] if found else None
 
     def by_blob(self, bucket: str, blob: str) -> VideoEntry | None:
@@ -194,21 +211,15 @@ class Library:
             of_images = select(tables.images.c.unique_id).where(tables.images.c.account == library)
             return sorted({*connection.execute(of_videos).scalars(), *connection.execute(of_images).scalars()})
 
-    def media(self, video_no: str) -> MediaIndex | None:
-        """What indexing found in a video, None before it was decoded."""
+    def media(self, video_nos: Sequence[str]) -> dict[str, MediaIndex]:
+        """What indexing found in these videos, by id; those that are not decoded are left out."""
+        found: dict[str, MediaIndex] = {}
         with self._database.read() as connection:
-            query = select(tables.media_index).where(tables.media_index.c.video_no == video_no)
-            row = connection.execute(query).mappings().one_or_none()
-        if row is None:
-            return None
-        keyframes = tuple(Keyframe(**frame) for frame in json.loads(row["keyframes"]))
-        flat = np.frombuffer(row["descriptors"], dtype=np.float32)
-        return MediaIndex(
-            segments=tuple(Segment(**segment) for segment in json.loads(row["segments"])),
-            transcript=tuple(SpokenSegment(**line) for line in json.loads(row["transcript"])),
-            keyframes=keyframes,
-            descriptors=flat.reshape(len(keyframes), -1) if keyframes else flat.reshape(0, 0),
-        )
+            for start in range(0, len(video_nos), _IDS_PER_QUERY):
+                ids = video_nos[start : start + _IDS_PER_QUERY]
+                query = select(tables.media_index).where(tables.media_index.c.video_no.in_(ids))
+                found.update((row["video_no"], _media_index(row)) for row in connection.execute(query).mappings())
+        return found
 
 
 def stem(file_name: str) -> str:
@@ -219,6 +230,17 @@ def stem(file_name: str) -> str:
 def whole(scope: Scope) -> Scope:
     """The scope widened to its whole library."""
     return replace(scope, unique_id=None, folder_id=None)
+
+
+def _media_index(row: RowMapping) -> MediaIndex:
+    keyframes = tuple(Keyframe(**frame) for frame in json.loads(row["keyframes"]))
+    flat = np.frombuffer(row["descriptors"], dtype=np.float32)
+    return MediaIndex(
+        segments=tuple(Segment(**segment) for segment in json.loads(row["segments"])),
+        transcript=tuple(SpokenSegment(**line) for line in json.loads(row["transcript"])),
+        keyframes=keyframes,
+        descriptors=flat.reshape(len(keyframes), -1 if keyframes else DESCRIPTOR_LENGTH),
+    )
 
 
 def _in_scope(scope: Scope) -> list[ColumnElement[bool]]:
@@ -255,6 +277,10 @@ def _matching(wanted: VideoFilter) -> list[ColumnElement[bool]]:
         conditions.append(_VIDEO.tags.contains(json.dumps(wanted.tag, ensure_ascii=False), autoescape=True))
     if wanted.taken_since_ms is not None:
         conditions.append(_VIDEO.datetime_taken_ms >= wanted.taken_since_ms)
+    if wanted.created_until_ms is not None:
+        conditions.append(_VIDEO.created_ms <= wanted.created_until_ms)
+    if wanted.parsed_until_ms is not None:
+        conditions.append(_VIDEO.parsed_ms <= wanted.parsed_until_ms)
     if wanted.near is not None:
         conditions.append(func.distance_km(_VIDEO.latitude, _VIDEO.longitude, *wanted.near) <= NEARBY_KM)
     if wanted.reads_metadata:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, RowMapping, and_, case, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from visualsearch_pipeline.sandbox.state import tables
@@ -96,7 +96,7 @@ class Progress:
             if connection.execute(query.limit(1)).first() is None:
                 return []
         with self._database.write() as connection:
-            return [_finish(connection, row) for row in connection.execute(query).mappings().all()]
+            return [_finish(connection, row, now_ms) for row in connection.execute(query).mappings().all()]
 
     def count_read(self, video_nos: list[str]) -> None:
         """Note that the status of these videos was read, for those that become ready after so many reads."""
@@ -111,19 +111,18 @@ class Progress:
         with self._database.write() as connection:
             connection.execute(update(tables.videos).where(waiting).values(reads_left=_VIDEO.reads_left - 1))
 
-    def add_media(self, video_no: str, media: dict[str, object]) -> None:
-        """Enter the index of a seeded video that has no file."""
-        with self._database.write() as connection:
-            connection.execute(insert(tables.media_index).values(video_no=video_no, **media))
 
-
-def _finish(connection: Connection, row: RowMapping) -> VideoEntry:
+def _finish(connection: Connection, row: RowMapping, now_ms: int) -> VideoEntry:
     recovers = row["status"] == Status.FAILED
     failed = not recovers and (row["decode_state"] == DecodeState.FAILED or row["planned_cause"] is not None)
     status = Status.FAILED if failed else Status.PARSE
     cause = (row["planned_cause"] or INDEXING_FAILED) if failed else None
+    # Nobody may have looked since it was due: what counts is when it was, not when it was noticed.
+    parsed_ms = None if failed else (now_ms if recovers or row["reads_left"] is not None else row["ready_at_ms"])
     connection.execute(
-        update(tables.videos).where(_VIDEO.video_no == row["video_no"]).values(status=status, cause=cause)
+        update(tables.videos)
+        .where(_VIDEO.video_no == row["video_no"])
+        .values(status=status, cause=cause, parsed_ms=parsed_ms)
     )
     changed = select(tables.videos).where(_VIDEO.video_no == row["video_no"])
     return VideoEntry.from_row(connection.execute(changed).mappings().one())

@@ -30,6 +30,7 @@ videos = Table(
     Column("cause", Text),
     Column("decode_state", String, nullable=False, comment="queued, decoded, failed"),
     Column("created_ms", BigInteger, nullable=False),
+    Column("parsed_ms", BigInteger, comment="when it became PARSE"),
     Column("ready_at_ms", BigInteger, comment="null: not before it is decoded and a transition says so"),
     Column("ready_is_planned", Boolean, nullable=False, default=False, comment="a transition chose ready_at_ms"),
     Column("reads_left", Integer, comment="status reads until it may become ready"),
