@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.api import (
@@ -305,6 +305,7 @@ def test_many_video_nos_are_asked_for_in_parts(server: ScriptedServer, client: V
     size=st.integers(1, 9),
     events=st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["add", "remove"])), max_size=6),
 )
+@settings(deadline=None)
 def test_what_stays_in_the_library_is_found_while_others_come_and_go(
     present: int, size: int, events: list[tuple[int, str]]
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.api import (
@@ -149,6 +149,7 @@ def test_more_than_100_videos_are_asked_in_parts_and_merged_by_score(
 @given(
     parts=st.lists(st.lists(st.one_of(st.none(), st.floats(-1, 1)), max_size=5), max_size=5), top_k=st.integers(1, 30)
 )
+@settings(deadline=None)
 def test_merging_keeps_the_best_and_invents_nothing(parts: list[list[float | None]], top_k: int) -> None:
     hits = [[ClipHit(video_no=f"{p}-{i}", score=s) for i, s in enumerate(part)] for p, part in enumerate(parts)]
     merged = merge_by_score(hits, top_k=top_k)

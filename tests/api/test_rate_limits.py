@@ -126,7 +126,7 @@ def test_an_account_has_a_name_that_is_not_its_key(tmp_path: Path) -> None:
     seconds=st.sampled_from([0.5, 1.0, 60.0]),
     pauses=st.lists(st.floats(0, 30), min_size=1, max_size=25),
 )
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_no_window_ever_holds_more_than_the_rate(
     tmp_path_factory: pytest.TempPathFactory, count: int, seconds: float, pauses: list[float]
 ) -> None:
@@ -220,6 +220,28 @@ def test_the_remaining_wait_is_told_while_it_lasts(tmp_path: Path) -> None:
     assert seconds == sorted(seconds, reverse=True)
     assert 60 <= seconds[0] < 61
     assert max(earlier - later for earlier, later in itertools.pairwise(seconds)) <= 5.001
+
+
+def test_a_wait_can_be_given_up_and_leaves_no_trace(tmp_path: Path) -> None:
+    clock = VirtualClock()
+
+    def give_up(family: OperationFamily, seconds: float) -> None:
+        if seconds < 40:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "limits.db"
+    limits = RateLimits.documented()
+    with SharedRateLimiter(
+        path, limits, account="a", on_wait=give_up, clock=clock.read, sleep=clock.sleep
+    ) as impatient:
+        impatient.acquire(UPLOAD)
+        began = clock.now
+        with pytest.raises(KeyboardInterrupt):
+            impatient.acquire(UPLOAD)
+        assert clock.now - began < 30
+        with limiter_at(path, clock) as other:
+            other.acquire(UPLOAD)
+        assert 60 <= clock.now - began < 61, "the place that was given up is free for the next"
 
 
 def test_a_clock_that_was_set_back_does_not_block(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.api import InvalidInput, Video
@@ -34,6 +34,7 @@ def test_every_spelling_of_absence_is_none(absent: object) -> None:
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
+@settings(deadline=None)
 def test_64_bit_integers_survive_as_numbers_and_as_strings(number: int) -> None:
     sent = json.loads(json.dumps({"n": number, "s": str(number)}))
     assert read_integer(sent["n"]) == read_integer(sent["s"]) == number
@@ -42,11 +43,13 @@ def test_64_bit_integers_survive_as_numbers_and_as_strings(number: int) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@settings(deadline=None)
 def test_numbers_survive_as_numbers_and_as_strings(number: float) -> None:
     assert read_number(number) == read_number(repr(number)) == number
 
 
 @given(st.one_of(st.booleans(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()), st.floats()))
+@settings(deadline=None)
 def test_what_is_no_integer_is_refused_and_never_guessed(value: object) -> None:
     try:
         read = read_integer(value)
@@ -74,6 +77,7 @@ def test_an_id_that_went_through_a_float_is_refused() -> None:
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(9999, 12, 30)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001  hypothesis wants naive bounds
+@settings(deadline=None)
 def test_times_make_the_round_trip_to_the_millisecond_in_any_zone(naive: datetime, minutes: int) -> None:
     moment = naive.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     milliseconds = to_epoch_milliseconds(moment)
