@@ -1,6 +1,7 @@
 """The command line: a thin face.
 
-Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending.
+Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending; as usual in a shell,
+130 after Ctrl-C, and 141 when whoever reads the output has closed it.
 """
 
 import os
@@ -19,8 +20,10 @@ USAGE: Final = 2
 DONE_WITH_FAILURES: Final = 3
 STILL_PENDING: Final = 4
 INTERRUPTED: Final = 130
+OUTPUT_CLOSED: Final = 141
 
 _EXIT_CODES: Final = "Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending."
+_PLAIN_EXIT_CODES: Final = "Exit codes: 0 done, 1 error, 2 usage or settings."
 
 app = typer.Typer(
     name="visualsearch",
@@ -59,7 +62,7 @@ def _main(
         raise typer.Exit
 
 
-@app.command(epilog="Example: `visualsearch run --wait --timeout 3600`")
+@app.command(epilog=f"Example: `visualsearch run --wait --timeout 3600`\n\n{_EXIT_CODES}")
 def run(
     *,
     config: ConfigOption = None,
@@ -80,7 +83,7 @@ def run(
     raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
 
 
-@app.command(epilog="Example: `visualsearch status --config demo/visualsearch.yaml`")
+@app.command(epilog=f"Example: `visualsearch status --config demo/visualsearch.yaml`\n\n{_EXIT_CODES}")
 def status(*, config: ConfigOption = None) -> None:
     """Show counts by state, and each failed item with its reason. Makes no call."""
     from visualsearch_pipeline.settings import load_settings
@@ -92,7 +95,7 @@ def status(*, config: ConfigOption = None) -> None:
     raise typer.Exit(exit_code(is_done=found.is_done, has_failures=found.has_failures))
 
 
-@app.command(epilog='Example: `visualsearch sql "select query_id, count(*) as hits from hits group by all"`')
+@app.command(epilog=f'Example: `visualsearch sql "select query_id, count(*) as hits from hits group by all"`\n\n{_PLAIN_EXIT_CODES}')
 def sql(
     statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],
     *,
@@ -111,7 +114,7 @@ def sql(
     print_rows(out, answer.columns, answer.rows)
 
 
-@app.command(epilog="Example: `visualsearch sandbox --port 8750 --state ./sandbox`")
+@app.command(epilog=f"Example: `visualsearch sandbox --port 8750 --state ./sandbox`\n\n{_PLAIN_EXIT_CODES}")
 def sandbox(
     *,
     state: Annotated[Path, typer.Option("--state", help="Folder that keeps the library; made if missing.")],
@@ -132,7 +135,7 @@ def sandbox(
     serve(SandboxConfig(state_dir=state, port=port, dialect=spoken, indexing_seconds=indexing_seconds, admin=admin))
 
 
-@app.command(epilog="Example: `visualsearch demo --media ~/Movies`")
+@app.command(epilog=f"Example: `visualsearch demo --media ~/Movies`\n\n{_EXIT_CODES}")
 def demo(
     *,
     folder: Annotated[
@@ -150,7 +153,7 @@ def demo(
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Stop waiting after this many seconds.")] = 600,
 ) -> None:
     """Make sample clips, start the sandbox, and run everything to the end."""
-    from visualsearch_pipeline.workflow import run_demo
+    from visualsearch_pipeline.demo.running import run_demo
 
     if folder is None:
         folder = DEMO_FOLDER if media is None else Path(f"{DEMO_FOLDER}-{media.absolute().name}")
@@ -158,14 +161,14 @@ def demo(
     raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
 
 
-@app.command(epilog="Example: `visualsearch dev --port 3000`")
+@app.command(epilog=f"Example: `visualsearch dev --port 3000`\n\n{_PLAIN_EXIT_CODES}")
 def dev(
     *,
     folder: Annotated[Path, typer.Option("--folder", help="Where the demo lives.")] = DEMO_FOLDER,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
 ) -> None:
     """Start the sandbox and the Dagster UI together on the demo's data, until Ctrl-C."""
-    from visualsearch_pipeline.workflow import run_dev
+    from visualsearch_pipeline.demo.running import run_dev
 
     raise typer.Exit(run_dev(folder, ui_port=port, err=err))
 
@@ -178,19 +181,26 @@ def exit_code(*, is_done: bool, has_failures: bool) -> int:
 
 
 def main() -> None:
-    """Run the command line. What a person did wrong is told without a traceback."""
+    """Run the command line. What a person can mend is told without a traceback."""
     # Read by Dagster when it is imported; people who run a command did not ask to be counted.
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     try:
         app()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         err.print("interrupted; what was done is kept, and the next run goes on from there")
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as `head` does. Nothing is left to be said, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OUTPUT_CLOSED)
     except Exception as error:
         code = _code_of(error)
         if code is None:
             raise
-        err.print(str(error), style="red", markup=False, highlight=False)
+        from visualsearch_pipeline.terminal import print_error
+
+        print_error(err, _message_of(error))
         sys.exit(code)
 
 
@@ -200,9 +210,26 @@ def _code_of(error: Exception) -> int | None:
 
     if isinstance(error, SettingsError):
         return USAGE
+    return ERROR if _is_expected(error) else None
+
+
+def _is_expected(error: Exception) -> bool:
     from visualsearch_pipeline.workflow import EXPECTED_ERRORS
 
-    return ERROR if isinstance(error, EXPECTED_ERRORS) else None
+    # A file or folder that cannot be used: full, forbidden, of the wrong kind.
+    if isinstance(error, EXPECTED_ERRORS) or (isinstance(error, OSError) and error.filename is not None):
+        return True
+    # These two come last, since knowing them takes Dagster and a web server.
+    from visualsearch_pipeline.orchestration.execution import RunFailed
+    from visualsearch_pipeline.sandbox import SandboxStartError
+
+    return isinstance(error, RunFailed | SandboxStartError)
+
+
+def _message_of(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot use {error.filename}: {error.strerror}. Mend its permissions or make room, and try again."
+    return str(error)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,8 +23,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from visualsearch_pipeline.pipeline.progress import Task
-from visualsearch_pipeline.pipeline.status import Status
+if TYPE_CHECKING:
+    # At run time they would bring in the whole pipeline, and a question in SQL would wait a second longer.
+    from visualsearch_pipeline.pipeline.progress import Task
+    from visualsearch_pipeline.pipeline.status import Status
+
+_LEGIBLE_COLUMNS: Final = 12
+"""How narrow a table's column may become before its rows are better read one below the other."""
 
 
 class TerminalProgress:
@@ -40,13 +48,14 @@ class TerminalProgress:
 
     def note(self, message: str) -> None:
         """Say something once."""
-        self._console.print(Text(message, style="dim"))
+        self._console.print(Text(printable(message), style="dim"))
 
     @contextmanager
     def _shown(self, description: str, total: int | None, unit: str) -> Iterator[Task]:
         if not total:
             yield _Ignored()
             return
+        description = printable(description)
         if not self._console.is_terminal:
             self._console.print(Text(f"{description}: {_amount(total, unit)}"))
             yield _Ignored()
@@ -99,7 +108,7 @@ def print_status(console: Console, status: Status) -> None:
     counts.add_row("videos", _counts(status.videos))
     counts.add_row("hits", f"{status.hits} from {status.pairs_covered} (query, video) pairs")
     counts.add_row("texts", f"{status.transcripts} transcripts, {status.captions} captions")
-    counts.add_row("archive", _counts(status.archive))
+    counts.add_row("archive", _archived(status.archive))
     counts.add_row("spent", f"${status.spent_usd:.4f}")
     counts.add_row("to do", _to_do(status))
     console.print(counts)
@@ -124,18 +133,33 @@ def print_failures(console: Console, status: Status) -> None:
     table.columns[1].overflow = table.columns[2].overflow = "fold"
     table.columns[1].max_width = 32
     for step, subject, reason in rows:
-        table.add_row(Text(step), Text(printable(subject.removeprefix("file://"))), Text(printable(reason)))
+        table.add_row(Text(step), Text(printable(_item(subject))), Text(printable(reason)))
     console.print(table)
 
 
 def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Rows as a table; long text is folded, never cut."""
-    table = Table(pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(_cell(value))) for value in row))
-    console.print(table)
+    """Rows as a table, or one below the other where a table's columns would be too narrow to read.
+
+    Long text is folded, never cut.
+    """
+    names = [printable(column) for column in columns]
+    cells = [[printable(_cell(value)) for value in row] for row in rows]
+    if _fits(names, cells, width=console.width):
+        _print_table(console, names, cells)
+    else:
+        _print_records(console, names, cells)
+
+
+def print_error(console: Console, message: str) -> None:
+    """What went wrong, in lines that are broken between words only: a path stays whole and can be copied."""
+    for line in message.splitlines():
+        console.print(Text(printable(line), style="red"), overflow="ignore")
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it: relative below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def printable(text: str) -> str:
@@ -145,6 +169,47 @@ def printable(text: str) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
+
+
+def _archived(counts: dict[str, int]) -> str:
+    """`archive` counts by kind and state: `11 keyframes archived`."""
+    parts = []
+    for name, count in sorted(counts.items()):
+        kind, _, state = name.partition(" ")
+        parts.append(f"{count} {kind}{'s' if count != 1 else ''} {state}")
+    return ", ".join(parts) or "none"
+
+
+def _item(subject: str) -> str:
+    return shown_path(Path(subject.removeprefix("file://"))) if subject.startswith("file://") else subject
+
+
+def _fits(names: Sequence[str], cells: Sequence[Sequence[str]], *, width: int) -> bool:
+    widest = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    borders = 3 * len(names) + 1
+    return borders + sum(min(columns, _LEGIBLE_COLUMNS) for columns in widest) <= width
+
+
+def _print_table(console: Console, names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    table = Table()
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _print_records(console: Console, names: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(cells, start=1):
+        console.print(Text(f"row {number}", style="bold"))
+        record = Table.grid(padding=(0, 2, 0, 0))
+        record.add_column(style="dim")
+        record.add_column(overflow="fold")
+        for name, cell in zip(names, row, strict=True):
+            record.add_row(Text(f"  {name}"), Text(cell))
+        console.print(record)
+    if not cells:
+        console.print(Text(f"no rows of {', '.join(names)}"))
 
 
 def _times(count: int) -> str:

@@ -172,7 +172,7 @@ def _save_frame(files: Iterable[SourceFile], path: Path) -> bool:
             continue
         if frame is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            frame.to_image().save(path)
+            frame.to_image().save(path)  # type: ignore[no-untyped-call]  # PyAV types its C, not its Python
             return True
     return False
 
