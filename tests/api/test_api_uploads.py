@@ -270,7 +270,7 @@ def test_a_lost_answer_is_an_unknown_outcome_after_the_time_that_the_size_allows
         clients.make(timeouts=timeouts).upload(video, upload_name="a.mp4")
     assert caught.value.request_complete
     assert clients.calls[0].outcome == "Timeout"
-    assert 0.1 + 2 * len(CONTENT) / 1_000_000 < clients.calls[0].duration_seconds < 5
+    assert 0.1 + 2 * len(CONTENT) / 1_000_000 < clients.calls[0].duration_seconds < 15
     assert clients.calls[0].bytes_sent > len(CONTENT)
 
 

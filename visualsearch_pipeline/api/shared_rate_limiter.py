@@ -28,8 +28,8 @@ from visualsearch_pipeline.api.rate_limits import Rate, RateLimits
 logger = logging.getLogger(__name__)
 
 OnWait: TypeAlias = Callable[[OperationFamily, float], None]
-"""Receives how many seconds a request of this family has still to wait, every five seconds while it does. What it raises
-ends the wait: that is how a run that is cancelled gives up its turn."""
+"""Receives how many seconds a request of this family has still to wait, every five seconds while it does. What it
+raises ends the wait: that is how a run that is cancelled gives up its turn."""
 
 _LOCK_TIMEOUT_SECONDS: Final = 60.0
 _MARGIN_SHARE: Final = 0.01
