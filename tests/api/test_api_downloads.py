@@ -156,7 +156,7 @@ def test_a_faulty_download_leaves_nothing_and_a_passing_fault_is_overcome(
 ) -> None:
     reply, kind = faults(type(server))[fault]
     server.script(reply)
-    timeouts = Timeouts(read_seconds=0.3 if fault == "stalled half way" else 10)
+    timeouts = Timeouts(read_seconds=1.0 if fault == "stalled half way" else 10)
     with pytest.raises(kind) as caught:
         clients.make(attempts=2, timeouts=timeouts).download("VI1", tmp_path / "a.mp4")
     assert "download of 'VI1'" in str(caught.value)
