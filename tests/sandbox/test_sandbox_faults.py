@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -101,16 +102,18 @@ def test_a_lost_answer_to_an_upload_is_before_or_after_the_effect(
 
 
 def test_a_connection_can_be_cut_in_the_middle_of_a_body(
-    api: Api, server: Sandbox, tmp_path_factory: pytest.TempPathFactory
+    api: Api, server: Sandbox, footage: Footage, tmp_path: Path
 ) -> None:
-    large = tmp_path_factory.mktemp("large") / "large.mp4"
+    large = tmp_path / "large.mp4"
     large.write_bytes(bytes(8 * 1024**2))
     server.faults.add(FaultRule(operation="upload", kind=FaultKind.RESET, after_bytes=2 * 1024**2))
+    api.post("list_videos", {})
     with pytest.raises(httpx.TransportError):
         api.upload(large)
+    api.upload(footage.red_circle)  # Too small to be cut.
     (entry,) = server.faults.fired()
     assert 2 * 1024**2 <= entry.bytes_in < 8 * 1024**2
-    assert server.videos() == []
+    assert [video.file_name for video in server.videos()] == ["red-circle.mp4"]
     api.upload(large)
 
 

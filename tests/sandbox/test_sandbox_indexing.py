@@ -204,3 +204,13 @@ def test_lists_and_searches_can_lag_behind(start: Start, connect: Callable[..., 
     assert api.search("red circle") == []
     server.clock.advance(1)
     assert len(api.search("red circle")) == 2
+
+
+def test_an_original_that_is_not_to_be_kept_is_indexed_and_dropped(api: Api, server: Sandbox, footage: Footage) -> None:
+    video_no = api.upload(footage.red_circle, retain_original_video="False")
+    server.settle()
+    (hit, _) = api.search("red circle")
+    assert "video_bucket" not in hit
+    assert api.post("download", {"video_no": video_no})["msg"] == "download video error"
+    place = {"bucket": hit["keyframe_bucket"], "blob": hit["keyframe_blob"]}
+    assert api.http.get("/download", params=place).headers["content-type"] == "image/jpeg"

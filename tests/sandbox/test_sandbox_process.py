@@ -73,16 +73,15 @@ def upload(url: str, path: Path) -> str:
     return str(answer.json()["data"]["videoNo"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_and_ends_cleanly_on_a_signal(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_says_where_it_is_and_ends_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     with running(tmp_path) as (process, url):
         assert call(url, "list_videos")["code"] == "0000"
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_it_ends_on_a_signal_while_a_request_is_stalled(tmp_path: Path) -> None:
+def test_it_ends_on_sigterm_while_a_request_is_stalled(tmp_path: Path) -> None:
     with running(tmp_path, "--admin") as (process, url), SandboxAdmin(url) as admin:
         admin.faults.add(FaultRule(kind=FaultKind.STALL, seconds=600))
         with pytest.raises(httpx.ReadTimeout):

@@ -116,12 +116,15 @@ class Gateway:
         return arguments
 
     async def _body(self, exchange: Exchange) -> AsyncIterator[bytes]:
-        cut = self._services.faults.choose(exchange.operation, {}, moment="in-transit")
+        faults = self._services.faults
+        cut_at = faults.transit_bytes(exchange.operation)
         async for chunk in exchange.body():
-            if cut is not None and exchange.bytes_in >= (cut.rule.after_bytes or 0):
-                exchange.fault = cut
-                await self._reset(exchange)
-                raise _CutInTransitError
+            if cut_at is not None and exchange.bytes_in >= cut_at:
+                cut_at = None
+                exchange.fault = faults.choose(exchange.operation, {}, moment="in-transit")
+                if exchange.fault is not None:
+                    await self._reset(exchange)
+                    raise _CutInTransitError
             yield chunk
 
     async def _perform(

@@ -58,6 +58,16 @@ class FaultBoard:
         with self._lock:
             self._standing = {fault.fault_id: fault for fault in self._load()}
 
+    def transit_bytes(self, operation: str) -> int | None:
+        """After how many bytes of its body a request of this operation is next to be cut; None for never."""
+        with self._lock:
+            waiting = [
+                fault.rule.after_bytes
+                for fault in self._standing.values()
+                if fault.rule.after_bytes is not None and _concerns(fault, operation, {}, is_stream=False)
+            ]
+        return min(waiting, default=None)
+
     def choose(
         self,
         operation: str,
@@ -118,5 +128,7 @@ def _concerns(fault: StandingFault, operation: str, params: dict[str, str], *, i
         fault.active
         and rule.operation in {"*", operation}
         and (is_stream or rule.kind not in DOWNLOAD_KINDS)
-        and (rule.match is None or any(rule.match in value for value in params.values()))
+        and (
+            rule.match is None or rule.strikes == "in-transit" or any(rule.match in value for value in params.values())
+        )
     )

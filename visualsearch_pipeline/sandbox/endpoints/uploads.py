@@ -125,7 +125,6 @@ def read_picture(received: ReceivedFile, *, max_bytes: int) -> Picture:
 
 def _accept(call: Call, path: Path, file_name: str, size_bytes: int, *, source_url: str | None = None) -> Reply:
     services, arguments = call.services, call.arguments
-    arguments.boolean("retain_original_video", default=True)
     video = NewVideo(
         scope=call.write_scope(),
         file_name=file_name,
@@ -134,6 +133,7 @@ def _accept(call: Call, path: Path, file_name: str, size_bytes: int, *, source_u
         details=arguments.capture_details(max_tags=MAX_VIDEO_TAGS),
         callback=arguments.callback("callback"),
         transcription_prompt=arguments.text("video_transcription_prompt"),
+        retains_original=arguments.boolean("retain_original_video", default=True),
         source_url=source_url,
     )
     entry = services.uploading.store(video, path)

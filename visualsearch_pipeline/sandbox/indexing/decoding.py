@@ -11,6 +11,7 @@ import av.error
 import numpy as np
 from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
+from av.video.stream import VideoStream
 from PIL import Image
 
 from visualsearch_pipeline.sandbox.indexing.captions import describe_clip
@@ -68,12 +69,15 @@ def decode(path: Path) -> DecodedMedia:
             for seconds, image in _stills(container, facts.duration_seconds):
                 stills.append(Still(seconds=seconds, jpeg=_jpeg(image)))
                 pictures.append(Picture.from_image(image))
-        transcript = _transcript(path)
     except (av.error.FFmpegError, OSError, ValueError, EOFError) as error:
         message = f"cannot decode: {error}"
         raise MediaUnreadableError(message) from error
     if not stills:
         raise MediaUnreadableError("no video frame in the file")
+    try:
+        transcript = _transcript(path)
+    except (av.error.FFmpegError, ValueError):
+        transcript = ()  # A subtitle track that cannot be read makes a video silent, not unusable.
     descriptors = np.stack([describe(picture) for picture in pictures]).reshape(-1, DESCRIPTOR_LENGTH)
     duration = facts.duration_seconds or stills[-1].seconds + 1
     facts = MediaFacts(duration_seconds=duration, fps=facts.fps, width=facts.width, height=facts.height)
@@ -89,7 +93,7 @@ def decode(path: Path) -> DecodedMedia:
 def _facts(container: av.container.InputContainer) -> MediaFacts:
     if not container.streams.video:
         raise MediaUnreadableError("no video stream in the file")
-    stream = container.streams.video[0]
+    stream = _video_stream(container)
     if stream.codec_context.name not in ACCEPTED_CODECS:
         message = f"codec {stream.codec_context.name} is not one of {', '.join(sorted(ACCEPTED_CODECS))}"
         raise MediaUnreadableError(message)
@@ -100,8 +104,14 @@ def _facts(container: av.container.InputContainer) -> MediaFacts:
     )
 
 
+def _video_stream(container: av.container.InputContainer) -> VideoStream:
+    """The first stream of an accepted codec: before it there may be a cover picture."""
+    streams = container.streams.video
+    return next((stream for stream in streams if stream.codec_context.name in ACCEPTED_CODECS), streams[0])
+
+
 def _stills(container: av.container.InputContainer, duration: float) -> Iterator[tuple[float, Image.Image]]:
-    stream = container.streams.video[0]
+    stream = _video_stream(container)
     stream.thread_type = "AUTO"
     if duration > _SPARSE_BEYOND_SECONDS:
         stream.codec_context.skip_frame = "NONKEY"

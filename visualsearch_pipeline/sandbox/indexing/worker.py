@@ -113,6 +113,9 @@ class Indexer:
             self._files.remove_folder(video.keyframe_bucket, video.keyframe_prefix)
             return
         self._corpus.forget(video.video_no)
+        if not video.retains_original:
+            self._progress.original_dropped(video.video_no)
+            self._files.remove(video.bucket, video.blob)
         self._on_decoded(video, minutes)
 
     def _store_keyframes(self, video: VideoEntry, media: DecodedMedia) -> tuple[Keyframe, ...]:

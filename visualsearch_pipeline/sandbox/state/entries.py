@@ -73,6 +73,7 @@ class VideoEntry:
     blob: str
     keyframe_bucket: str
     keyframe_prefix: str
+    retains_original: bool
     has_file: bool
     datetime_taken_ms: int | None
     camera_model: str | None

@@ -60,6 +60,7 @@ class NewVideo:
     details: CaptureDetails
     callback: str | None = None
     transcription_prompt: str | None = None
+    retains_original: bool = True
     platform: str | None = None
     source_url: str | None = None
     task_id: str | None = None
@@ -141,6 +142,7 @@ class Library:
                 "blob": f"{video_no}.mp4",
                 "keyframe_bucket": PUBLIC_KEYFRAME_BUCKET if video.is_public else PRIVATE_KEYFRAME_BUCKET,
                 "keyframe_prefix": str(seeded_uuid(video_no, seed=self._seed)),
+                "retains_original": video.retains_original,
                 "tags": json.dumps(video.details.tags, ensure_ascii=False),
                 "callback": video.callback,
                 "transcription_prompt": video.transcription_prompt,

@@ -68,6 +68,11 @@ class Progress:
                 connection.execute(statement.on_conflict_do_update(index_elements=["video_no"], set_=replaced))
             return bool(changed.rowcount)
 
+    def original_dropped(self, video_no: str) -> None:
+        """Record that the file itself is no longer kept."""
+        with self._database.write() as connection:
+            connection.execute(update(tables.videos).where(_VIDEO.video_no == video_no).values(has_file=False))
+
     def undecodable(self, video_no: str) -> None:
         """Record that a file holds no video that can be read."""
         with self._database.write() as connection:

@@ -46,6 +46,7 @@ videos = Table(
     Column("blob", String, nullable=False),
     Column("keyframe_bucket", String, nullable=False),
     Column("keyframe_prefix", String, nullable=False, index=True),
+    Column("retains_original", Boolean, nullable=False, default=True),
     Column("has_file", Boolean, nullable=False, default=True),
     Column("datetime_taken_ms", BigInteger),
     Column("camera_model", Text),
