@@ -35,6 +35,7 @@ DEFAULT_FILE_NAME: Final = "visualsearch.yaml"
 
 LIMITED_OPERATIONS: Final = (
     "upload",
+    "scrape",
     "search",
     "list",
     "status",

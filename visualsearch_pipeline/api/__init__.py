@@ -58,7 +58,7 @@ from visualsearch_pipeline.api.policies import RetryPolicy, Timeouts
 from visualsearch_pipeline.api.public_library import Platform, PublicVideo
 from visualsearch_pipeline.api.rate_limits import Rate, RateLimiter, RateLimits, account_id
 from visualsearch_pipeline.api.scopes import FolderScope, Scope, UniqueIdScope
-from visualsearch_pipeline.api.shared_rate_limiter import SharedRateLimiter
+from visualsearch_pipeline.api.shared_rate_limiter import OnWait, SharedRateLimiter
 from visualsearch_pipeline.api.upload_source import LocalFile, UploadSource
 from visualsearch_pipeline.api.upload_validation import validate_upload
 from visualsearch_pipeline.api.verified_stream import DownloadReceipt, VerifiedStream
@@ -88,6 +88,7 @@ __all__ = [
     "MalformedItem",
     "NotRepeatable",
     "OnCall",
+    "OnWait",
     "OperationFamily",
     "OutcomeUnknown",
     "PermissionDenied",

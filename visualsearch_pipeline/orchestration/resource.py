@@ -11,6 +11,7 @@ from pydantic import Field
 from visualsearch_pipeline.api import (
     FolderScope,
     OnCall,
+    OnWait,
     RateLimits,
     RetryPolicy,
     Scope,
@@ -81,11 +82,12 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
             return FolderScope(self.folder_id)
         return UniqueIdScope(self.unique_id or "default")
 
-    def get_client(self, *, on_call: OnCall | None = None) -> VisualSearchClient:
+    def get_client(self, *, on_call: OnCall | None = None, on_wait: OnWait | None = None) -> VisualSearchClient:
         """Open a client. Close it, or use it as a context manager.
 
         Args:
             on_call: receives every single HTTP attempt.
+            on_wait: is told how long the rate limit still holds a call back.
 
         Raises:
             InvalidInput: the key or the address cannot be right; the message says why.
@@ -94,7 +96,10 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
         if self.limits_path is not None:
             account = account_id(api_key=self.api_key, base_url=self.base_url)
             limiter = SharedRateLimiter(
-                Path(self.limits_path) / f"{account}.db", RateLimits.from_setting(self.rate_limits), account=account
+                Path(self.limits_path) / f"{account}.db",
+                RateLimits.from_setting(self.rate_limits),
+                account=account,
+                on_wait=on_wait,
             )
         return VisualSearchClient(
             base_url=self.base_url,
