@@ -1,0 +1,161 @@
+"""Killed anywhere and run again: the same tables as an undisturbed run, and nothing uploaded twice."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from visualsearch_pipeline.pipeline.upload import upload
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject, Project, Row
+
+DRIVER = Path(__file__).with_name("run_all_steps.py")
+CLIPS = ("red", "green")
+STALL_SECONDS = 600.0
+"""Longer than any test: an answer that is withheld for so long never comes."""
+
+TABLES = {
+    "hits": """
+        SELECT hits.* EXCLUDE (video_no, run_id, searched_at, keyframe_bucket, keyframe_blob, video_bucket, video_blob,
+        media_uri), media_name, keyframe_blob IS NULL FROM hits JOIN videos USING (video_no) ORDER BY ALL""",
+    "videos": "SELECT media_name, state, day, duration_seconds, size_bytes, width, height FROM videos ORDER BY ALL",
+    "coverage": """
+        SELECT query_set, query_id, query_version, media_name, coverage.day, hits, truncated
+        FROM coverage JOIN videos USING (video_no) ORDER BY ALL""",
+    "queries": "SELECT * EXCLUDE (first_seen_at) REPLACE (len(definition) AS definition) FROM queries ORDER BY ALL",
+    "transcripts": """
+        SELECT media_name, segment_index, start_seconds, end_seconds, text
+        FROM transcripts JOIN videos USING (video_no) ORDER BY ALL""",
+    "captions": """
+        SELECT media_name, segment_index, start_seconds, end_seconds, text
+        FROM captions JOIN videos USING (video_no) ORDER BY ALL""",
+    "archive": """
+        SELECT kind, archive.state, archive.size_bytes, archive.sha256, proven_by, media_name
+        FROM archive JOIN videos USING (video_no) ORDER BY ALL""",
+    "failures": "SELECT step, reason FROM failures WHERE resolved_at IS NULL ORDER BY ALL",
+}
+
+
+def contents(project: Project) -> dict[str, list[Row]]:
+    """Every published table without what differs from run to run: ids of the service's, run ids and times."""
+    return {name: project.sql(query) for name, query in TABLES.items()}
+
+
+@pytest.fixture(scope="session")
+def kept_tables() -> dict[str, list[Row]]:
+    """What `undisturbed` found the first time; it is the same every time."""
+    return {}
+
+
+@pytest.fixture
+def undisturbed(make_project: MakeProject, kept_tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """The tables of a run that nobody disturbed."""
+    if not kept_tables:
+        project = make_project(CLIPS)
+        project.run_steps()
+        kept_tables.update(contents(project))
+        assert all(rows for name, rows in kept_tables.items() if name != "failures")
+    return kept_tables
+
+
+def start(project: Project, *die_at: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, str(DRIVER), str(project.settings_path), *die_at]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)  # noqa: S603 - our own words
+
+
+def run_to_the_end(project: Project) -> None:
+    process = start(project)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said.decode()
+
+
+def kill_once_fired(process: subprocess.Popen[bytes], project: Project, fault_id: int) -> None:
+    """SIGKILL while the sandbox withholds an answer: a fault counts as fired before it stalls."""
+    until = time.monotonic() + 60
+    while not next(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id):
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        assert time.monotonic() < until, "the call that was to be interrupted was never made"
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.stderr is not None
+    process.stderr.close()
+    project.server.faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [
+        ("upload", "before"),
+        ("upload", "after"),
+        ("list_videos", "after"),
+        ("search", "after"),
+        ("get_audio_transcription", "after"),
+        ("download", "after"),
+    ],
+)
+def test_killed_while_the_service_works_and_run_again(
+    make_project: MakeProject, undisturbed: dict[str, list[Row]], operation: str, when: Literal["before", "after"]
+) -> None:
+    project = make_project(CLIPS)
+    fault_id = project.server.faults.add(
+        FaultRule(operation=operation, kind=FaultKind.STALL, when=when, seconds=STALL_SECONDS, count=None)
+    )
+    kill_once_fired(start(project), project, fault_id)
+    if operation == "upload":
+        # Up to the number of transfers side by side: all were accepted, or none.
+        assert len(project.server.videos()) in ((0,) if when == "before" else (1, 2))
+    run_to_the_end(project)
+    assert contents(project) == undisturbed
+    assert len(project.server.videos()) == len(CLIPS)
+    assert no_leftovers(project) == []
+
+
+@pytest.mark.parametrize(
+    ("suffix", "moment"),
+    [
+        ("hits.parquet", "before"),
+        ("hits.parquet", "after"),
+        ("transcripts.parquet", "after"),
+        ("visualsearch.duckdb", "before"),
+        ("visualsearch.duckdb", "after"),
+    ],
+)
+def test_killed_where_a_file_gets_its_name_and_run_again(
+    make_project: MakeProject, undisturbed: dict[str, list[Row]], suffix: str, moment: str
+) -> None:
+    project = make_project(CLIPS)
+    process = start(project, suffix, moment)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    run_to_the_end(project)
+    assert contents(project) == undisturbed
+    assert len(project.server.videos()) == len(CLIPS)
+    # Only what could not be known to be answered was asked again.
+    assert len(project.calls("upload")) == len(project.calls("download")) == len(CLIPS)
+
+
+def no_leftovers(project: Project) -> list[Path]:
+    """Files of the archive under other than their final names; the warehouse's own are swept when they are old."""
+    return [path for path in (project.root / "state" / "archive").rglob("*") if path.suffix == ".part"]
+
+
+def test_an_upload_that_was_accepted_before_the_kill_is_adopted_by_its_name(make_project: MakeProject) -> None:
+    project = make_project(("red",), indexing_seconds=3600)  # it is not parsed yet, so its tags say nothing
+    fault_id = project.server.faults.add(
+        FaultRule(operation="upload", kind=FaultKind.STALL, when="after", seconds=STALL_SECONDS)
+    )
+    kill_once_fired(start(project), project, fault_id)
+    with project.pipeline() as pipeline:
+        report = upload(pipeline)
+        assert (report.adopted, report.uploaded) == (1, 0)
+        (video,) = pipeline.ledger.videos.open()
+    assert video.video_no == project.server.videos()[0].video_no
