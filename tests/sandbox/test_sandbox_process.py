@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,3 +260,13 @@ def test_many_requests_at_once(start: Start, footage: Footage, resources: ExitSt
     assert len(set(ids)) == 50
     assert ids == sorted(ids, key=lambda video_no: int(video_no[2:]))
     assert [entry.sequence for entry in server.journal()] == list(range(1, 101))
+
+
+def test_state_of_another_version_is_refused_with_the_remedy(start: Start, tmp_path: Path) -> None:
+    config = SandboxConfig(state_dir=tmp_path / "old")
+    with Sandbox(config):
+        pass
+    with closing(sqlite3.connect(tmp_path / "old" / "sandbox.db")) as database, database:
+        database.execute("UPDATE settings SET value = '0' WHERE key = 'schema_version'")
+    with pytest.raises(SandboxStartError, match="start it on an empty folder"):
+        start(state_dir=tmp_path / "old")

@@ -24,6 +24,7 @@ from visualsearch_pipeline.sandbox.front_door import FrontDoor
 from visualsearch_pipeline.sandbox.gateway import Gateway
 from visualsearch_pipeline.sandbox.platforms.public_library import seed_public_library
 from visualsearch_pipeline.sandbox.signed_links import STORAGE_PREFIX
+from visualsearch_pipeline.sandbox.state.database import StateSchemaError
 
 _START_SECONDS = 30
 _BACKLOG = 512
@@ -57,7 +58,7 @@ class Sandbox(Controls):
             assert [entry.operation for entry in server.journal()] == ["list_videos"]
 
     Raises:
-        SandboxStartError: The state folder is in use by another sandbox, or the port is taken.
+        SandboxStartError: The state folder is in use or of another version, or the port is taken.
     """
 
     def __init__(self, config: SandboxConfig) -> None:
@@ -65,7 +66,7 @@ class Sandbox(Controls):
         self._lock = _lock_state(config.state_dir)
         try:
             self._socket = _listen(config.host, config.port)
-            self._services: Services = assemble(config)
+            self._services: Services = _assemble_or_close(config, self._socket)
         except BaseException:
             self._lock.release()
             raise
@@ -177,6 +178,17 @@ def _lock_state(state_dir: Path) -> FileLock:
         message = f"another sandbox is running on {state_dir}; stop it, or choose another state folder"
         raise SandboxStartError(message) from error
     return lock
+
+
+def _assemble_or_close(config: SandboxConfig, listener: socket.socket) -> Services:
+    try:
+        return assemble(config)
+    except StateSchemaError as error:
+        listener.close()
+        raise SandboxStartError(str(error)) from error
+    except BaseException:
+        listener.close()
+        raise
 
 
 def _listen(host: str, port: int) -> socket.socket:
