@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -148,9 +148,23 @@ def load_model(path: Path, model: type[ModelT], *, context: dict[str, object] | 
 
 
 def validate_document(
-    document: YamlDocument, model: type[ModelT], *, context: dict[str, object] | None = None
+    document: YamlDocument,
+    model: type[ModelT],
+    *,
+    context: dict[str, object] | None = None,
+    written_at: Callable[[Location], Location] = lambda location: location,
 ) -> ModelT:
-    """Make `model` of an already parsed document. Raises `YamlFileError` as `load_model` does."""
+    """Make `model` of an already parsed document.
+
+    Args:
+        document: The document. Its value may have been prepared since it was parsed.
+        model: What it should be.
+        context: Passed to the model's validators.
+        written_at: Where in the file stands what is found at a location of the prepared value.
+
+    Raises:
+        YamlFileError: as `load_model` does.
+    """
     value = {} if document.value is None else document.value
     if not isinstance(value, dict):
         raise YamlFileError(
@@ -160,7 +174,8 @@ def validate_document(
         return model.model_validate(value, context=context)
     except ValidationError as error:
         problems = (
-            document.problem(detail["loc"], _message(detail, model)) for detail in error.errors(include_url=False)
+            document.problem(written_at(detail["loc"]), _message(detail, model))
+            for detail in error.errors(include_url=False)
         )
         raise YamlFileError(document.path, _distinct(problems)) from error
 
@@ -203,19 +218,20 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, location, found = detail["type"], detail["loc"], detail["input"]
     if kind == "extra_forbidden":
         known = sorted(_keys_at(model, location[:-1]))
-        return f"is not a known key; {_nearest(str(location[-1]), known) or 'known here: ' + ', '.join(known)}"
+        return f"is not a known key; {nearest_word(str(location[-1]), known) or 'known here: ' + ', '.join(known)}"
     if kind == "missing":
         return "is missing and has no default"
     if kind == "string_type" and isinstance(found, bool | int | float):
         return f"must be text, and YAML reads this as {_kind(found)}; put it in quotes"
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if kind == "literal_error" and isinstance(found, str):
-        hint = _nearest(found, re.findall(r"'([^']*)'", message))
+        hint = nearest_word(found, re.findall(r"'([^']*)'", message))
         return f"{message}; {hint}" if hint else message
     return message
 
 
-def _nearest(word: str, known: Sequence[str]) -> str | None:
+def nearest_word(word: str, known: Sequence[str]) -> str | None:
+    """The question that a mistyped `word` raises, such as "did you mean `text`?"; None if nothing known is like it."""
     nearest = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean `{nearest[0]}`?" if nearest else None
 

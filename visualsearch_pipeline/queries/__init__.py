@@ -1,6 +1,7 @@
 """Saved queries: read from files, given a version by what they ask, and planned into the fewest calls."""
 
 from visualsearch_pipeline.queries.catalog import load_query_set, load_query_sets
+from visualsearch_pipeline.queries.completeness import is_full, limit_of, unfinished
 from visualsearch_pipeline.queries.models import (
     BrokenQuery,
     BrokenQuerySet,
@@ -22,6 +23,8 @@ from visualsearch_pipeline.queries.models import (
     TranscriptQuery,
     asks,
     kind_of,
+    min_score_of,
+    top_k_of,
 )
 from visualsearch_pipeline.queries.plan import (
     DayTag,
@@ -34,8 +37,6 @@ from visualsearch_pipeline.queries.plan import (
     WholeScope,
     can_split,
     candidates,
-    is_full,
-    limit_of,
     plan,
     split,
 )
@@ -76,8 +77,11 @@ __all__ = [
     "limit_of",
     "load_query_set",
     "load_query_sets",
+    "min_score_of",
     "plan",
     "query_definition",
     "query_version",
     "split",
+    "top_k_of",
+    "unfinished",
 ]

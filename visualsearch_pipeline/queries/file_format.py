@@ -1,11 +1,11 @@
 """What a file of saved queries may say: one pydantic model per kind of query, told apart by the key that is present.
 
-These models know the file's words and nothing else: no image is opened and no other entry is looked at here.
+These models know the file's words and nothing else: no image is opened and no other entry is looked at here. They see
+entries after `defaults` and `parameters` have been applied (`prepared_file`), and editors see their JSON Schema.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
@@ -19,9 +19,11 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    WithJsonSchema,
 )
 
-from visualsearch_pipeline.api.limits import MAX_CAMERA_MODEL_CHARACTERS
+from visualsearch_pipeline.api.limits import MAX_CAMERA_MODEL_CHARACTERS, MAX_TOP_K
+from visualsearch_pipeline.located_yaml import nearest_word
 from visualsearch_pipeline.queries.models import FilteringLevel, Medium
 from visualsearch_pipeline.queries.names import name_problem
 
@@ -67,87 +69,142 @@ def _check_within(value: object) -> object:
     return value
 
 
-Words: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Identifier: TypeAlias = Annotated[str, AfterValidator(_check_id)]
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1, strict=True)]
-
-
 class Entry(BaseModel):
     """What every part of a file has in common: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PlaceEntry(Entry):
-    """`near: {latitude: 51.5, longitude: -0.1}`; the service takes both or neither (contract §2.8)."""
+_ID_PATTERN: Final = r"^([a-z]|\{[a-z][a-z0-9_]*\})([a-z0-9_]|\{[a-z][a-z0-9_]*\})*$"
+_TIME_PATTERN: Final = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 
-    latitude: Annotated[float, Field(ge=-90, le=90, strict=True)]
-    longitude: Annotated[float, Field(ge=-180, le=180, strict=True)]
+Words: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Identifier: TypeAlias = Annotated[
+    str, AfterValidator(_check_id), WithJsonSchema({"type": "string", "pattern": _ID_PATTERN})
+]
+Owner: TypeAlias = Annotated[
+    str, AfterValidator(_check_owner), WithJsonSchema({"type": "string", "pattern": f"^({_OWNER.pattern})$"})
+]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1, strict=True)]
+Camera: TypeAlias = Annotated[Words, StringConstraints(max_length=MAX_CAMERA_MODEL_CHARACTERS)]
+Moment: TypeAlias = Annotated[
+    datetime, BeforeValidator(_to_utc), WithJsonSchema({"type": "string", "pattern": _TIME_PATTERN})
+]
+MostHits: TypeAlias = Annotated[int, Field(ge=1, le=MAX_TOP_K, strict=True)]
 
 
 class HitVideosEntry(Entry):
-    """`within: {query: logo}`."""
+    """The videos that another query of the file has hit."""
 
-    query: Identifier
+    query: Identifier = Field(description="The id of a query with text, transcript or image alone.")
+
+
+Within: TypeAlias = Annotated[Literal["day"] | HitVideosEntry | tuple[Words, ...], BeforeValidator(_check_within)]
+
+
+class PlaceEntry(Entry):
+    """A place: the service finds what was filmed within about 20 km of it, and takes both coordinates or neither."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90, strict=True)] = Field(description="Degrees north.")
+    longitude: Annotated[float, Field(ge=-180, le=180, strict=True)] = Field(description="Degrees east.")
+
+
+_MEDIUM: Final = "What the text is compared with: the picture (clips), the spoken word (audio), or captions."
+_LEVEL: Final = "The service's own threshold: low 0.15, medium 0.225, high 0.4. Left out: everything, ranked."
+_MIN_SCORE: Final = "Hits below this score are not kept."
+_TOP_K: Final = "Only so many hits of each day are kept, the best ones."
+_TAG: Final = "Only videos with this tag."
+_CAMERA: Final = "Only videos of this camera model."
+_TAKEN_AFTER: Final = "Only videos taken at this time or later. Without a zone it is UTC."
+_NEAR: Final = "Only videos taken within about 20 km of this place."
+_SIMILARITY: Final = "How alike a moment must be to the image, 0 to 1."
 
 
 class QueryEntry(Entry):
     """The keys that every kind of query has."""
 
-    id: Identifier
-    description: Words | None = None
-    tags: tuple[Words, ...] = ()
+    id: Identifier = Field(description="Unique in this file: lower-case letters, digits and `_`, a letter first.")
+    description: Words | None = Field(None, description="What the query is for. A change asks nothing anew.")
+    tags: tuple[Words, ...] = Field((), description="For people. A change asks nothing anew.")
+    parameters: dict[str, tuple[Words, ...] | dict[str, Words]] | None = Field(
+        None, description="Values for the placeholders: one query per combination, such as {colour: [red, blue]}."
+    )
 
 
 class TextEntry(QueryEntry):
-    """A query with the key `text`."""
+    """A text, searched in the clips, the audio or the captions of the library."""
 
-    text: Words
-    medium: Medium = Field("clips", alias="in")
-    filtering_level: FilteringLevel | None = None
-    min_score: Share | None = None
-    tag: Words | None = None
-    camera: Annotated[Words, StringConstraints(max_length=MAX_CAMERA_MODEL_CHARACTERS)] | None = None
-    taken_after: Annotated[datetime, BeforeValidator(_to_utc)] | None = None
-    near: PlaceEntry | None = None
+    text: Words = Field(description="What to look for; English works best.")
+    medium: Medium = Field("clips", alias="in", description=_MEDIUM)
+    filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
+    tag: Words | None = Field(None, description=_TAG)
+    camera: Camera | None = Field(None, description=_CAMERA)
+    taken_after: Moment | None = Field(None, description=_TAKEN_AFTER)
+    near: PlaceEntry | None = Field(None, description=_NEAR)
 
 
 class ImageEntry(QueryEntry):
-    """A query with the key `image` and no `prompt`."""
+    """An image, compared with the clips of the whole library."""
 
-    image: Words
-    similarity: Share = 0.85
-    min_score: Share | None = None
+    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    similarity: Share = Field(0.85, description=_SIMILARITY)
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
 
 
 class ImageInVideoEntry(QueryEntry):
-    """A query with the keys `image` and `prompt`."""
+    """An image and a prompt, searched within one video at a time: a call for each video."""
 
-    image: Words
-    prompt: Words
-    within: Annotated[Literal["day"] | HitVideosEntry | tuple[Words, ...], BeforeValidator(_check_within)] = "day"
-    min_score: Share | None = None
+    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    prompt: Words = Field(description="What of the image matters.")
+    within: Within = Field(
+        "day", description="The videos to look in: day (all), {query: <id>} (those it hit), or a list of video numbers."
+    )
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
 
 
 class TranscriptEntry(QueryEntry):
-    """A query with the key `transcript`."""
+    """A phrase, found literally in what was said, in any letter case."""
 
-    transcript: Words
+    transcript: Words = Field(description="The phrase.")
 
 
-def _kind(value: object) -> str | None:
+class DefaultsEntry(Entry):
+    """Values for every query of the file that takes them and does not say otherwise; `null` in a query is a say."""
+
+    medium: Medium | None = Field(None, alias="in", description=_MEDIUM)
+    filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
+    similarity: Share | None = Field(None, description=_SIMILARITY)
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
+    tag: Words | None = Field(None, description=_TAG)
+    camera: Camera | None = Field(None, description=_CAMERA)
+    taken_after: Moment | None = Field(None, description=_TAKEN_AFTER)
+    near: PlaceEntry | None = Field(None, description=_NEAR)
+
+
+def entry_model(value: object) -> type[QueryEntry] | None:
+    """Which kind of query the plain value of an entry is, by the keys it has; None if it is none."""
     if isinstance(value, QueryEntry):
-        return type(value).__name__
+        return type(value)
     if not isinstance(value, dict):
         return None
     if "text" in value:
-        return "TextEntry"
+        return TextEntry
     if "transcript" in value:
-        return "TranscriptEntry"
+        return TranscriptEntry
     if "image" in value:
         # `within` alone already says which of the two was meant; its missing prompt is then named.
-        return "ImageInVideoEntry" if "prompt" in value or "within" in value else "ImageEntry"
+        return ImageInVideoEntry if "prompt" in value or "within" in value else ImageEntry
     return None
+
+
+def _kind(value: object) -> str | None:
+    model = entry_model(value)
+    return model.__name__ if model else None
 
 
 def _check_one_kind(value: object) -> object:
@@ -163,8 +220,8 @@ def _check_one_kind(value: object) -> object:
             raise ValueError("has a `prompt` but no `image` to go with it")
         message = f"asks nothing; a query has one of: {', '.join(KIND_KEYS)}"
         for key in value:
-            if nearest := difflib.get_close_matches(str(key), KIND_KEYS, n=1):
-                message += f" (did you mean `{nearest[0]}` by `{key}`?)"
+            if nearest := nearest_word(str(key), KIND_KEYS):
+                message += f" ({nearest.removesuffix('?')} by `{key}`?)"
         raise ValueError(message)
     return value
 
@@ -184,11 +241,12 @@ def _check_not_empty(entries: tuple[AnyQueryEntry, ...]) -> tuple[AnyQueryEntry,
 
 
 class QuerySetFile(Entry):
-    """A whole file of saved queries."""
+    """A query set of visualsearch_pipeline: one file, one Dagster asset, one table in SQL."""
 
-    description: Words | None = None
-    owner: Annotated[str, AfterValidator(_check_owner)] | None = None
+    description: Words | None = Field(None, description="What the set is for.")
+    owner: Owner | None = Field(None, description="Who keeps it: an e-mail address or team:<name>.")
+    defaults: DefaultsEntry | None = None
     queries: Annotated[
         tuple[Annotated[AnyQueryEntry, Discriminator(_kind), BeforeValidator(_check_one_kind)], ...],
         AfterValidator(_check_not_empty),
-    ]
+    ] = Field(description="What is asked; each has an id and one of: text, image, transcript.")

@@ -56,6 +56,7 @@ class TextQuery:
         medium: What the text is compared with.
         filtering_level: The service's threshold; None ranks everything.
         min_score: Hits below it are dropped by us, 0 to 1.
+        top_k: Of each day only so many hits are kept, the best; None keeps all.
         tag: Only videos with this tag.
         camera: Only videos of this camera model.
         taken_after: Only videos taken at or after this time, UTC, whole seconds.
@@ -69,6 +70,7 @@ class TextQuery:
     medium: Medium = "clips"
     filtering_level: FilteringLevel | None = None
     min_score: float | None = None
+    top_k: int | None = None
     tag: str | None = None
     camera: str | None = None
     taken_after: datetime | None = None
@@ -86,6 +88,7 @@ class ImageQuery:
         image: The image to compare with.
         similarity: The service's threshold, 0 to 1.
         min_score: Hits below it are dropped by us, 0 to 1.
+        top_k: Of each day only so many hits are kept, the best; None keeps all.
         description: For people; not part of the question.
         tags: For people; not part of the question.
     """
@@ -94,6 +97,7 @@ class ImageQuery:
     image: QueryImage
     similarity: float = 0.85
     min_score: float | None = None
+    top_k: int | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -136,6 +140,7 @@ class ImageInVideoQuery:
         prompt: What about the image matters; never empty.
         within: The videos to look in.
         min_score: Hits below it are dropped by us, 0 to 1.
+        top_k: Of each day only so many hits are kept, the best; None keeps all.
         description: For people; not part of the question.
         tags: For people; not part of the question.
     """
@@ -145,6 +150,7 @@ class ImageInVideoQuery:
     prompt: str
     within: Candidates = EachVideo()
     min_score: float | None = None
+    top_k: int | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()
 
@@ -243,6 +249,16 @@ def kind_of(query: SavedQuery) -> QueryKind:
             return "image_in_video"
         case TranscriptQuery():
             return "transcript"
+
+
+def top_k_of(query: SavedQuery) -> int | None:
+    """How many hits of each day `query` keeps; None for all. Phrases have no score to choose by."""
+    return None if isinstance(query, TranscriptQuery) else query.top_k
+
+
+def min_score_of(query: SavedQuery) -> float | None:
+    """The score below which `query` keeps no hit; None for any. Phrases have no score."""
+    return None if isinstance(query, TranscriptQuery) else query.min_score
 
 
 def asks(query: SavedQuery) -> str:

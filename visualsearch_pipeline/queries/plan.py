@@ -7,8 +7,8 @@ parts, until every part is complete or one video alone fills an answer. Hence a 
     calls = plan(query, targets, library)
     while calls:
         answers = ...ask every call...
-        full = [call for call in calls if is_full(call, ...)]          # where not can_split(call): truncated
-        calls = split(full, seen=...hits per video in the full answers...)
+        for each answer: unfinished(call, hits) are the targets it may lack hits of (`completeness`)
+        calls = split(calls with unfinished targets, narrowed to them, seen=...hits per video in those answers...)
 
 All functions here are pure. Rounds, not single calls, because the leftovers of several full answers share lists of 100
 videos. A video's hits count only in the call that `covers` it: whole scope and day tags reach further than that.
@@ -24,7 +24,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from visualsearch_pipeline.api.limits import MAX_CAPTION_TOP_K, MAX_SEARCH_VIDEO_NOS, MAX_TOP_K
+from visualsearch_pipeline.api.limits import MAX_SEARCH_VIDEO_NOS
 from visualsearch_pipeline.queries.models import (
     HitVideos,
     ImageInVideoQuery,
@@ -161,7 +161,7 @@ def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) 
     split and leads to no call: what it did not return is beyond the service's reach, and is recorded as truncated.
 
     Args:
-        full: Calls of one query for which `is_full` is true.
+        full: Calls of one query, each narrowed to the targets of which its answer may lack hits.
         seen: Hits per video in the full answers. Videos with many are spread evenly over the new lists.
     """
     counts = seen or {}
@@ -179,7 +179,7 @@ def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) 
             case DayTag():
                 pooled += call.targets
             case _:
-                calls += _dealt(call.query, call.targets, parts=2, seen=counts)
+                calls += _dealt(call.query, call.targets, parts=min(2, len(call.targets)), seen=counts)
     if query is not None and pooled:
         # Lists that days share: rounding up each day on its own would cost a call a day.
         calls += _lists(query, _newest_first(pooled), seen=counts)
@@ -187,7 +187,7 @@ def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) 
 
 
 def can_split(call: SearchCall) -> bool:
-    """Whether a full answer to `call` can be mended by asking about smaller parts; if not, it is truncated."""
+    """Whether what an answer to `call` lacks can be had by asking about smaller parts; if not, it is truncated."""
     match call.reach:
         case WholeScope() | DayTag():
             return isinstance(call.query, TextQuery)
@@ -195,29 +195,6 @@ def can_split(call: SearchCall) -> bool:
             return len(video_nos) > 1
         case OneVideo():
             return False
-
-
-def limit_of(call: SearchCall) -> int | None:
-    """The `top_k` to send with `call`; None where the service has no such limit (contract §2.8 to §2.11)."""
-    if not isinstance(call.query, TextQuery):
-        return None
-    return MAX_CAPTION_TOP_K if call.query.medium == "captions" else MAX_TOP_K
-
-
-def is_full(call: SearchCall, hit_count: int, *, lowest_score: float | None = None) -> bool:
-    """Whether an answer may lack hits that count.
-
-    Args:
-        call: The call.
-        hit_count: Hits as the service sent them, before any is dropped.
-        lowest_score: The lowest score among them. The service sends its best hits, so an answer that reaches down
-            below the query's own `min_score` holds all that count, full or not.
-    """
-    limit = limit_of(call)
-    if limit is None or hit_count < limit:
-        return False
-    minimum = call.query.min_score if isinstance(call.query, TextQuery) else None
-    return minimum is None or lowest_score is None or lowest_score >= minimum
 
 
 def _is_worth_trying(wanted: int, *, reached: int, least_lists: int) -> bool:

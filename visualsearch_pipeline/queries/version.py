@@ -4,8 +4,8 @@ Two queries with the same version are the same question: the service need not be
 the question (id, description, tags, comments, the order of keys, a default spelled out, where the image lies) is not
 part of it; a word, a threshold or a byte of the image is.
 
-`min_score` is part of the question although the service never sees it: hits below it are not stored, so that a lower
-one could not be served from what is stored.
+`min_score` and `top_k` are part of the question although the service never sees them: hits beyond them are not stored,
+so that a laxer one could not be served from what is stored.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ def _asked(query: SavedQuery) -> dict[str, object]:
                 "in": query.medium,
                 "filtering_level": query.filtering_level,
                 "min_score": query.min_score,
+                "top_k": query.top_k,
                 "tag": query.tag,
                 "camera": query.camera,
                 "taken_after": query.taken_after and query.taken_after.astimezone(UTC).isoformat(),
@@ -69,6 +70,7 @@ def _asked(query: SavedQuery) -> dict[str, object]:
                 "image_sha256": query.image.sha256,
                 "similarity": query.similarity,
                 "min_score": query.min_score,
+                "top_k": query.top_k,
             }
         case ImageInVideoQuery():
             return {
@@ -76,6 +78,7 @@ def _asked(query: SavedQuery) -> dict[str, object]:
                 "prompt": query.prompt,
                 "within": _within(query),
                 "min_score": query.min_score,
+                "top_k": query.top_k,
             }
         case TranscriptQuery():
             return {"transcript": query.transcript}

@@ -1,0 +1,144 @@
+"""From the entries of a checked file to queries that can be asked: images opened, references resolved."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+
+from visualsearch_pipeline.located_yaml import YamlProblem, nearest_word
+from visualsearch_pipeline.queries.file_format import (
+    AnyQueryEntry,
+    HitVideosEntry,
+    ImageEntry,
+    ImageInVideoEntry,
+    TextEntry,
+    TranscriptEntry,
+)
+from visualsearch_pipeline.queries.images import UnusableImageError, open_query_image
+from visualsearch_pipeline.queries.models import (
+    BrokenQuery,
+    Candidates,
+    EachVideo,
+    HitVideos,
+    ImageInVideoQuery,
+    ImageQuery,
+    ListedVideos,
+    Place,
+    QueryImage,
+    SavedQuery,
+    TextQuery,
+    TranscriptQuery,
+)
+from visualsearch_pipeline.queries.preparing import PreparedFile
+from visualsearch_pipeline.queries.version import query_version
+
+
+class _UnusableQueryError(Exception):
+    """One query of a well-formed file cannot be asked."""
+
+
+def repeated_ids(prepared: PreparedFile) -> Iterator[YamlProblem]:
+    """Ids that stand in the file, or come out of its templates, a second time."""
+    first: dict[str, int] = {}
+    for index, entry in enumerate(prepared.file.queries):
+        if entry.id in first:
+            message = f"`{entry.id}` is taken (line {first[entry.id]}); an id is used once"
+            yield prepared.problem(index, "id", message=message)
+        first.setdefault(entry.id, prepared.line_of(index, "id"))
+
+
+def wrong_references(prepared: PreparedFile) -> Iterator[YamlProblem]:
+    """A query looks within the hits of another that does not itself depend on one: no chain, hence no circle."""
+    entries = {entry.id: entry for entry in prepared.file.queries}
+    for index, entry in enumerate(prepared.file.queries):
+        if not (isinstance(entry, ImageInVideoEntry) and isinstance(entry.within, HitVideosEntry)):
+            continue
+        wanted = entry.within.query
+        if wanted == entry.id:
+            message = "names the query itself; name another query of this file"
+        elif wanted not in entries:
+            nearest = nearest_word(wanted, tuple(entries))
+            message = f"this file has no query `{wanted}`; {nearest or 'it has: ' + ', '.join(sorted(entries))}"
+        elif isinstance(entries[wanted], ImageInVideoEntry):
+            message = f"`{wanted}` looks within videos itself; name a query with text, transcript or image alone"
+        else:
+            continue
+        yield prepared.problem(index, "within", "query", message=message)
+
+
+def open_queries(prepared: PreparedFile) -> tuple[tuple[SavedQuery, ...], tuple[BrokenQuery, ...]]:
+    """The queries of a file in its order, and those that cannot be asked."""
+    entries = prepared.file.queries
+    folder = prepared.document.path.parent
+    # The queries of a template often share their image: it is decoded once.
+    open_image = functools.cache(lambda name: open_query_image(folder / name))
+    queries: dict[str, SavedQuery] = {}
+    broken: dict[int, BrokenQuery] = {}
+    # Those that others may refer to come first.
+    for index, entry in sorted(enumerate(entries), key=lambda item: isinstance(item[1], ImageInVideoEntry)):
+        try:
+            queries[entry.id] = _open_query(entry, open_image, queries)
+        except (UnusableImageError, _UnusableQueryError) as error:
+            broken[index] = BrokenQuery(entry.id, prepared.line_of(index, "image"), str(error))
+    return (
+        tuple(queries[entry.id] for entry in entries if entry.id in queries),
+        tuple(broken[index] for index in sorted(broken)),
+    )
+
+
+def _open_query(
+    entry: AnyQueryEntry, open_image: Callable[[str], QueryImage], others: Mapping[str, SavedQuery]
+) -> SavedQuery:
+    match entry:
+        case TextEntry():
+            return TextQuery(
+                id=entry.id,
+                text=entry.text,
+                medium=entry.medium,
+                filtering_level=entry.filtering_level,
+                min_score=entry.min_score,
+                top_k=entry.top_k,
+                tag=entry.tag,
+                camera=entry.camera,
+                taken_after=entry.taken_after,
+                near=Place(latitude=entry.near.latitude, longitude=entry.near.longitude) if entry.near else None,
+                description=entry.description,
+                tags=entry.tags,
+            )
+        case ImageEntry():
+            return ImageQuery(
+                id=entry.id,
+                image=open_image(entry.image),
+                similarity=entry.similarity,
+                min_score=entry.min_score,
+                top_k=entry.top_k,
+                description=entry.description,
+                tags=entry.tags,
+            )
+        case ImageInVideoEntry():
+            return ImageInVideoQuery(
+                id=entry.id,
+                image=open_image(entry.image),
+                prompt=entry.prompt,
+                within=_candidates(entry, others),
+                min_score=entry.min_score,
+                top_k=entry.top_k,
+                description=entry.description,
+                tags=entry.tags,
+            )
+        case TranscriptEntry():
+            return TranscriptQuery(
+                id=entry.id, transcript=entry.transcript, description=entry.description, tags=entry.tags
+            )
+
+
+def _candidates(entry: ImageInVideoEntry, others: Mapping[str, SavedQuery]) -> Candidates:
+    match entry.within:
+        case HitVideosEntry(query=query_id):
+            if query_id not in others:
+                raise _UnusableQueryError(f"it looks within the hits of `{query_id}`, which cannot be asked itself")
+            return HitVideos(query_id=query_id, query_version=query_version(others[query_id]))
+        case tuple() as video_nos:
+            return ListedVideos(video_nos=tuple(sorted(set(video_nos))))
+        case _:
+            return EachVideo()
