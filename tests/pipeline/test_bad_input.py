@@ -313,10 +313,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small disk"
     folder.mkdir()
     mount = ["/usr/bin/mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:  # noqa: S603 - our own words
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root can mount a small file system")
     yield folder
-    subprocess.run(["/usr/bin/umount", "--lazy", str(folder)], check=True)  # noqa: S603 - our own words
+    subprocess.run(["/usr/bin/umount", "--lazy", str(folder)], check=True)
 
 
 def fill(disk: Path) -> Path:

@@ -68,7 +68,7 @@ def undisturbed(make_project: MakeProject, kept_tables: dict[str, list[Row]]) ->
 
 def start(project: Project, *die_at: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, str(DRIVER), str(project.settings_path), *die_at]
-    return subprocess.Popen(command, stderr=subprocess.PIPE)  # noqa: S603 - our own words
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
 
 
 def run_to_the_end(project: Project) -> None:

@@ -43,9 +43,14 @@ class LeaseOwner:
     def __str__(self) -> str:
         return f"{self.host}/{self.process_id}/{self.started_at}"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether this owner runs, or ran, on the host that asks."""
+        return self.host == socket.gethostname()
+
     def is_dead(self) -> bool:
         """Whether this owner is known to be gone; False where nothing is known."""
-        if self.host != socket.gethostname():
+        if not self.is_local:
             return False
         try:
             process = psutil.Process(self.process_id)
@@ -59,7 +64,12 @@ class LeaseOwner:
 
 
 def is_free(owner: str | None, expires_at: datetime | None, *, now: datetime) -> bool:
-    """Whether a lease can be taken: never held, expired, or held by a process that is gone."""
-    if owner is None or expires_at is None or expires_at <= now:
+    """Whether a lease can be taken.
+
+    A holder on this host is asked about at the operating system: dead, the lease is free at once; alive, it is held
+    however late the sign of life (a laptop that slept goes on with its upload). Elsewhere the expiry decides.
+    """
+    if owner is None or expires_at is None:
         return True
-    return LeaseOwner.parse(owner).is_dead()
+    holder = LeaseOwner.parse(owner)
+    return holder.is_dead() if holder.is_local else expires_at <= now

@@ -119,6 +119,34 @@ class Searches:
         with self._database.writing() as connection:
             connection.execute(sa.delete(coverage).where(*_is_of(question), coverage.c.day.in_(days)))
 
+    def answered_elsewhere(self, question: Question, *, since: datetime | None = None) -> tuple[Covered, ...]:
+        """The answers that the same version was given in other query sets or under other ids, newest first.
+
+        Args:
+            question: The question; of its own answers none is among them.
+            since: Only answers from this time on.
+        """
+        select = sa.select(*columns_of(coverage, Covered)).where(
+            coverage.c.query_version == question.query_version,
+            sa.or_(coverage.c.query_set != question.query_set, coverage.c.query_id != question.query_id),
+        )
+        if since is not None:
+            select = select.where(coverage.c.searched_at >= since)
+        newest_first = select.order_by(coverage.c.searched_at.desc(), coverage.c.query_set, coverage.c.query_id)
+        with self._database.reading() as connection:
+            return read_all(connection, newest_first, Covered)
+
+    def recount(self, question: Question, *, day: date, hits: Mapping[str, int]) -> None:
+        """Correct how many hits the answers of a day have left, by `video_no`; videos not named have none."""
+        of_day = (*_is_of(question), coverage.c.day == day)
+        with self._database.writing() as connection:
+            for video_no, known in connection.execute(
+                sa.select(coverage.c.video_no, coverage.c.hits).where(*of_day)
+            ).all():
+                if known != hits.get(video_no, 0):
+                    changed = sa.update(coverage).where(*of_day, coverage.c.video_no == video_no)
+                    connection.execute(changed.values(hits=hits.get(video_no, 0)))
+
     def record_coverage(self, pairs: Iterable[Covered], *, run_id: str, at: datetime) -> None:
         """Commit answers. Called after their hits are safely in Parquet: this is the commit record."""
         with self._database.writing() as connection:

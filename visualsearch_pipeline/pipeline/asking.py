@@ -13,22 +13,29 @@ from visualsearch_pipeline.queries import (
     ImageQuery,
     OneVideo,
     SearchCall,
+    Target,
     TextQuery,
     TranscriptQuery,
     VideoList,
     asks,
-    is_full,
     limit_of,
+    unfinished,
 )
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one call came to: the hits as the service sent them, and whether there may be more of them."""
+    """What one call came to.
+
+    Attributes:
+        call: The call.
+        hits: As the service sent them.
+        unfinished: The targets of which there may be more hits that count.
+    """
 
     call: SearchCall
     hits: tuple[ClipHit, ...]
-    is_full: bool
+    unfinished: tuple[Target, ...]
 
 
 def ask(pipeline: Pipeline, call: SearchCall) -> Answer:
@@ -41,8 +48,7 @@ def ask(pipeline: Pipeline, call: SearchCall) -> Answer:
     what = f"Searching for {asks(call.query)!r}"
     with pipeline.spending.reserving(what, cost_usd=pipeline.spending.search_usd):
         hits = _hits(pipeline, call)
-    scores = [hit.score for hit in hits if hit.score is not None]
-    return Answer(call, hits, is_full(call, len(hits), lowest_score=min(scores, default=None)))
+    return Answer(call, hits, unfinished(call, hits))
 
 
 def _hits(pipeline: Pipeline, call: SearchCall) -> tuple[ClipHit, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -52,9 +53,26 @@ def as_table(rows: Iterable[HitRow]) -> pa.Table:
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=unranked)
 
 
-def rows_by_day(rows: Iterable[HitRow]) -> Mapping[date, list[HitRow]]:
-    """The rows of each day."""
-    grouped: dict[date, list[HitRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.day, []).append(row)
-    return grouped
+def keep_best(hits: pa.Table, top_k: Mapping[tuple[str, str], int]) -> pa.Table:
+    """One day's hits without those that rank below what their query keeps.
+
+    Args:
+        hits: The table `hits` of one query set and day, ranked.
+        top_k: How many to keep, by query id and version; queries that are not named keep all.
+    """
+    if not top_k:
+        return hits
+    kept = pa.array(
+        [
+            row["rank"] <= top_k.get((row["query_id"], row["query_version"]), row["rank"])
+            for row in hits.select(["query_id", "query_version", "rank"]).to_pylist()
+        ],
+        pa.bool_(),
+    )
+    return hits.filter(kept)
+
+
+def hits_per_pair(hits: pa.Table) -> Counter[tuple[str, str, str]]:
+    """How many hits a table of them has per query id, query version and `video_no`."""
+    columns = (hits.column(name).to_pylist() for name in ("query_id", "query_version", "video_no"))
+    return Counter(zip(*columns, strict=True))

@@ -56,8 +56,9 @@ def find_lost_uploads(
         library: what the service lists, at least back to the earliest intent.
         claimed: `video_no` of entries that are bound to an upload already.
     """
+    listed = tuple(library)
     unclaimed = sorted(
-        (video for video in library if video.video_no not in claimed),
+        (video for video in listed if video.video_no not in claimed),
         # The oldest first: of two entries with the same content, the first is kept.
         key=lambda video: (video.created_at is None, video.created_at, video.video_no),
     )
@@ -68,7 +69,12 @@ def find_lost_uploads(
                 own = next((video for video in unclaimed if evidence(video, upload)), None)
                 found |= {upload.sha256: own} if own else {}
     # What carries a hash has said whose it is: its own upload's, or one that is not looked for here.
-    silent = [video for video in unclaimed if not _carries_hash(video)]
+    tags_are_shown = any(video.tags for video in listed)
+    silent = [
+        video
+        for video in unclaimed
+        if not _carries_hash(video) and not _would_tell(video, tags_are_shown=tags_are_shown)
+    ]
     sought = [upload for upload in lost if upload.sha256 not in found]
     for upload in sought:
         found[upload.sha256] = _judge_by_size(upload, silent, sought)
@@ -98,11 +104,19 @@ def _may_be(video: Video, upload: LostUpload) -> bool:
     """Whether an entry without a hash could be the upload's, by size and time."""
     if video.created_at is not None and video.created_at < upload.intended_at - CLOCK_SKEW:
         return False
+    return video.size_bytes in (None, upload.size_bytes)
+
+
+def _would_tell(video: Video, *, tags_are_shown: bool) -> bool:
+    """Whether an entry without our hash would have it if it were ours.
+
+    Once it is parsed its tags are listed, and ours would be among them; and a name that was kept would carry our mark.
+    What is left are services that show no tags and give names of their own (contract §6.4, §2.6).
+    """
     if video.status is VideoStatus.PROCESSING:
-        return video.size_bytes in (None, upload.size_bytes)
-    # Once it is parsed its tags are listed, and ours would be among them; and a name that was kept would be ours. What
-    # is left are services that show no tags and give names of their own (contract §6.4, §2.6).
-    return video.size_bytes in (None, upload.size_bytes) and not video.tags and _is_opaque(video.video_name)
+        return False
+    has_all_tags = video.status is VideoStatus.READY and tags_are_shown
+    return has_all_tags or bool(video.tags) or not _is_opaque(video.video_name)
 
 
 def _carries_hash(video: Video) -> bool:
