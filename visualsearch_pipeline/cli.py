@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 import visualsearch_pipeline
 
@@ -25,8 +26,36 @@ OUTPUT_CLOSED: Final = 141
 _EXIT_CODES: Final = "Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending."
 _PLAIN_EXIT_CODES: Final = "Exit codes: 0 done, 1 error, 2 usage or settings."
 
+
+class _Ended(Exception):  # noqa: N818  says what happened
+    """A command was ended from outside.
+
+    Attributes:
+        code: The exit code that a shell expects.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Commands(TyperGroup):
+    """The commands; what ends them from outside is kept from typer, whose words and codes for it change by version."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # the base's type moved between versions
+        try:
+            answer: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt as error:
+            raise _Ended(INTERRUPTED) from error
+        except BrokenPipeError as error:
+            raise _Ended(OUTPUT_CLOSED) from error
+        return answer
+
+
 app = typer.Typer(
     name="visualsearch",
+    cls=_Commands,
     help="Turn footage into SQL: upload it, search it with saved queries, read the hits in DuckDB.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,
@@ -37,8 +66,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-out = Console()
-err = Console(stderr=True)
+
+class _Console(Console):
+    """A console whose reader may go away, as `head` does: that is told to the shell, and to nobody else."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to `main`."""
+        raise BrokenPipeError
+
+
+out = _Console()
+err = _Console(stderr=True)
 
 ConfigOption = Annotated[
     Path | None,
@@ -77,7 +115,7 @@ def run(
     from visualsearch_pipeline.workflow import run_pending
 
     settings = load_settings(config)
-    read_api_key()
+    _check_api_key(read_api_key())
     status = run_pending(settings, console=err, wait=wait, timeout_seconds=timeout)
     print_status(out, status)
     raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
@@ -95,7 +133,7 @@ def status(*, config: ConfigOption = None) -> None:
     raise typer.Exit(exit_code(is_done=found.is_done, has_failures=found.has_failures))
 
 
-@app.command(epilog=f'Example: `visualsearch sql "select query_id, count(*) as hits from hits group by all"`\n\n{_PLAIN_EXIT_CODES}')
+@app.command(epilog=f'Example: `visualsearch sql "from hits where score > 0.8 limit 10"`\n\n{_PLAIN_EXIT_CODES}')
 def sql(
     statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],
     *,
@@ -173,6 +211,18 @@ def dev(
     raise typer.Exit(run_dev(folder, ui_port=port, err=err))
 
 
+def _check_api_key(key: str) -> None:
+    """Refuse a key that cannot be right before anything begins."""
+    from visualsearch_pipeline.api import InvalidInput
+    from visualsearch_pipeline.api.api_key import ApiKey
+    from visualsearch_pipeline.settings import API_KEY_VARIABLE, SettingsError
+
+    try:
+        ApiKey(key)
+    except InvalidInput as error:
+        raise SettingsError(f"{API_KEY_VARIABLE}: {error}") from None  # whose own frames know the key
+
+
 def exit_code(*, is_done: bool, has_failures: bool) -> int:
     """The exit code that says how things stand."""
     if not is_done:
@@ -186,14 +236,13 @@ def main() -> None:
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "true")
     try:
         app()
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        err.print("interrupted; what was done is kept, and the next run goes on from there")
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough, as `head` does. Nothing is left to be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(OUTPUT_CLOSED)
+    except _Ended as end:
+        if end.code == INTERRUPTED:
+            err.print("interrupted; what was done is kept, and the next run goes on from there")
+        else:
+            # Whoever read our output has seen enough. Nothing is left to be said, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(end.code)
     except Exception as error:
         code = _code_of(error)
         if code is None:

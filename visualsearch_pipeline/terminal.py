@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
@@ -85,7 +86,13 @@ def _columns(unit: str) -> Sequence[ProgressColumn]:
 
 
 def _amount(total: int, unit: str) -> str:
-    return size(total) if unit == "bytes" else f"{total} {unit}"
+    if unit == "bytes":
+        return size(total)
+    return f"1 {_singular(unit)}" if total == 1 else f"{total} {unit}"
+
+
+def _singular(unit: str) -> str:
+    return "query" if unit == "queries" else unit.removesuffix("s")
 
 
 def size(size_bytes: int) -> str:
@@ -153,7 +160,14 @@ def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence
 def print_error(console: Console, message: str) -> None:
     """What went wrong, in lines that are broken between words only: a path stays whole and can be copied."""
     for line in message.splitlines():
-        console.print(Text(printable(line), style="red"), overflow="ignore")
+        # By hand, because rich would cut what is longer than a line.
+        for part in textwrap.wrap(
+            printable(line),
+            console.width,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]:
+            console.print(Text(part, style="red"), soft_wrap=True)
 
 
 def shown_path(path: Path) -> str:

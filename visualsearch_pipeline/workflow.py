@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
 
 from visualsearch_pipeline.api import VisualSearchClient, VisualSearchError
 from visualsearch_pipeline.ledger import LedgerError
@@ -14,8 +20,6 @@ from visualsearch_pipeline.terminal import TerminalProgress
 from visualsearch_pipeline.warehouse import WarehouseError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from visualsearch_pipeline.api import OnCall
     from visualsearch_pipeline.settings import Settings
 
@@ -28,8 +32,8 @@ def run_pending(settings: Settings, *, console: Console, wait: bool, timeout_sec
     # Late, because it brings in Dagster: asking for the status shall not wait for that.
     from visualsearch_pipeline.orchestration.execution import PendingRunner, command_line_instance
 
-    with command_line_instance(settings) as instance:
-        runner = PendingRunner(settings, instance, TerminalProgress(console))
+    with command_line_instance(settings) as instance, _beside_dagster(console) as own_console:
+        runner = PendingRunner(settings, instance, TerminalProgress(own_console))
         return runner.run(wait=wait, timeout_seconds=timeout_seconds)
 
 
@@ -41,6 +45,22 @@ def current_status(settings: Settings) -> Status:
     """
     with Pipeline(settings, open_client=_no_client, run_id="status") as pipeline:
         return read_status(pipeline)
+
+
+@contextmanager
+def _beside_dagster(console: Console) -> Iterator[Console]:
+    """A console that writes where `console` does now.
+
+    While a step runs, Dagster points the process's standard error to a pipe that it copies into the run's log. What
+    goes through it is on no terminal, and a progress bar has no place in a log.
+    """
+    try:
+        descriptor = os.dup(console.file.fileno())
+    except io.UnsupportedOperation:
+        yield console
+        return
+    with os.fdopen(descriptor, "w", encoding=console.encoding, errors="replace") as file:
+        yield Console(file=file)
 
 
 def _no_client(_: OnCall) -> VisualSearchClient:

@@ -140,6 +140,8 @@ class PendingRunner:
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
         )
+        if _was_interrupted(result):
+            raise KeyboardInterrupt
         if not result.success:
             raise RunFailed(_reason(result))
 
@@ -181,6 +183,13 @@ def _mark(status: Status) -> object:
         status.transcripts,
         status.captions,
     )
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether Ctrl-C came while a step ran: Dagster keeps it to itself and lets the step fail."""
+    name = dg.DagsterExecutionInterruptedError.__name__
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error is not None and error.cls_name == name for error in errors)
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:
