@@ -1,4 +1,4 @@
-"""The ledger's tables. A change here is a new schema version and a migration in `migrations.py`."""
+"""The ledger's tables. A change here is a new `SCHEMA_VERSION`, and a migration of ledgers of the versions before."""
 
 from __future__ import annotations
 
