@@ -19,8 +19,10 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     PositiveFloat,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -75,8 +77,17 @@ def _check_rate(value: str) -> str:
     return value
 
 
+def _preset_or_rates(value: object) -> str:
+    return "rates" if isinstance(value, dict) else "preset"
+
+
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
 RateText = Annotated[str, AfterValidator(_check_rate)]
+RateSetting = Annotated[
+    Annotated[Literal["documented", "unlimited"], Tag("preset")] | Annotated[dict[str, RateText], Tag("rates")],
+    # Told apart by their shape, so that a mistake in one is not reported as a mistake in the other too.
+    Discriminator(_preset_or_rates),
+]
 
 
 class ScopeSettings(_Section):
@@ -109,7 +120,7 @@ class ApiSettings(_Section):
     base_url: BaseUrl = "https://api.memories.ai"
     scope: ScopeSettings = ScopeSettings(unique_id="default", folder_id=None)
     timeouts: TimeoutSettings = TimeoutSettings()
-    rate_limits: Literal["documented", "unlimited"] | dict[str, RateText] = Field(
+    rate_limits: RateSetting = Field(
         "documented",
         description="A preset, or a rate per operation; those left out keep the documented one.",
     )
