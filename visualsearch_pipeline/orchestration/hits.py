@@ -72,7 +72,8 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
                 metadata={
                     **counts_of(report),
                     "calls_saved": dg.MetadataValue.int(report.calls_saved),
-                    "cost_usd": dg.MetadataValue.float(round(report.calls * pipeline.spending.search_usd, 6)),
+                    "cost_usd": dg.MetadataValue.float(round(report.cost_usd, 6)),
+                    "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
                     **row_count(found.num_rows),
                     **preview(
                         found,

@@ -11,6 +11,7 @@ from datetime import date
 from visualsearch_pipeline.ledger import QueryRecord, Question
 from visualsearch_pipeline.pipeline.answers import Answers
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.search_run import SearchRun
 from visualsearch_pipeline.queries import (
     HitVideos,
     ImageInVideoQuery,
