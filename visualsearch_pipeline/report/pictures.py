@@ -104,7 +104,11 @@ def _make(source: PictureSource, folder: Path) -> bool:
         return False
     temporary = folder / f".{source.file_name}.{os.getpid()}.{secrets.token_hex(4)}.part"
     try:
-        picture.save(temporary, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+        with temporary.open("xb") as file:
+            picture.save(file, "JPEG", quality=_JPEG_QUALITY, optimize=True)
+            file.flush()
+            # The name promises the content for good, so a loss of power may not leave it empty.
+            os.fsync(file.fileno())
         temporary.replace(folder / source.file_name)
     finally:
         temporary.unlink(missing_ok=True)

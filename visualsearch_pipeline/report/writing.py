@@ -27,6 +27,7 @@ from visualsearch_pipeline.report.errors import ReportBusyError, ReportDestinati
 from visualsearch_pipeline.report.page_data import page_data
 from visualsearch_pipeline.report.pictures import make_pictures
 from visualsearch_pipeline.report.rendering import GENERATOR, render_index
+from visualsearch_pipeline.warehouse.storage import fsync_folder
 
 LOCK_TIMEOUT_SECONDS: Final = 600.0
 MAX_HITS: Final = 20_000
@@ -170,6 +171,7 @@ def _write_build(folder: Path, contents: Mapping[str, bytes]) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_through(path, content)
         temporary.rename(folder / build)
+        fsync_folder(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return build
@@ -183,6 +185,7 @@ def _replace_if_other(path: Path, text: str) -> bool:
     try:
         _write_through(temporary, content)
         temporary.replace(path)
+        fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
     return True
