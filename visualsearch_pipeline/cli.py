@@ -133,6 +133,22 @@ def status(*, config: ConfigOption = None) -> None:
     raise typer.Exit(exit_code(is_done=found.is_done, has_failures=found.has_failures))
 
 
+@app.command(epilog=f"Example: `visualsearch plan --no-look`\n\n{_PLAIN_EXIT_CODES}")
+def plan(
+    *,
+    config: ConfigOption = None,
+    look: Annotated[
+        bool, typer.Option("--look/--no-look", help="List the source first, and look into files that are new.")
+    ] = True,
+) -> None:
+    """Show what a run would do, cost and take. Makes no call."""
+    from visualsearch_pipeline.commands.plan import forecast_run, print_forecast
+    from visualsearch_pipeline.settings import load_settings
+
+    settings = load_settings(config)
+    print_forecast(out, forecast_run(settings, console=err, look=look), settings=settings)
+
+
 @app.command(epilog=f'Example: `visualsearch sql "from hits where score > 0.8 limit 10"`\n\n{_PLAIN_EXIT_CODES}')
 def sql(
     statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],

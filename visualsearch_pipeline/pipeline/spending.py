@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 
 from visualsearch_pipeline.api import ApiCall
 from visualsearch_pipeline.ledger import CallRecord, Ledger
+from visualsearch_pipeline.pipeline import prices
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.settings import BudgetSettings, PriceSettings
 
-_SECONDS_PER_MINUTE = 60
-_BYTES_PER_GIGABYTE = 1_000_000_000
 _ROUNDING_USD = 1e-9
 
 SEARCH_OPERATIONS = frozenset(
@@ -48,7 +47,7 @@ class Spending:
         self._ledger = ledger
         self._run_id = run_id
         self._clock = clock
-        self._minutes_by_upload_name: dict[str, float] = {}
+        self._indexing_usd: dict[str, float] = {}
         self._lock = threading.Lock()
         self._reserved_usd: dict[int, float] = {}
 
@@ -59,21 +58,20 @@ class Spending:
 
     def indexing_usd(self, duration_seconds: float | None) -> float:
         """What indexing a video of this length costs."""
-        minutes = (duration_seconds or 0.0) / _SECONDS_PER_MINUTE
-        return minutes * self.prices.indexing_per_1000_minutes / 1000
+        return prices.indexing_usd(self.prices, duration_seconds=duration_seconds)
 
     def download_usd(self, size_bytes: int | None) -> float:
         """What downloading this many bytes costs."""
-        return (size_bytes or 0) / _BYTES_PER_GIGABYTE * self.prices.download_per_gigabyte
+        return prices.download_usd(self.prices, size_bytes=size_bytes)
 
     @property
     def search_usd(self) -> float:
         """What one search costs."""
-        return self.prices.search_per_1000 / 1000
+        return prices.search_usd(self.prices)
 
     def expect_upload(self, upload_name: str, *, duration_seconds: float | None) -> None:
         """Remember how long a video is, so that its upload can be priced when it succeeds."""
-        self._minutes_by_upload_name[upload_name] = (duration_seconds or 0.0) / _SECONDS_PER_MINUTE
+        self._indexing_usd[upload_name] = self.indexing_usd(duration_seconds)
 
     def cost_of(self, call: ApiCall) -> float:
         """What one attempt cost, in US dollars."""
@@ -82,8 +80,7 @@ class Spending:
         if call.outcome != "ok":
             return 0.0
         if call.operation == "upload":
-            minutes = self._minutes_by_upload_name.get(call.item or "", 0.0)
-            return minutes * self.prices.indexing_per_1000_minutes / 1000
+            return self._indexing_usd.get(call.item or "", 0.0)
         return self.search_usd if call.operation in SEARCH_OPERATIONS else 0.0
 
     @contextmanager

@@ -1,0 +1,1 @@
+"""What the commands about money and agreement do behind their options, and how they show it."""

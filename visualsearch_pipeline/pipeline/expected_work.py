@@ -1,0 +1,189 @@
+"""Reading what a run would do: from the ledger, the saved queries and, if wished, the source. No call is made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date
+from pathlib import PurePosixPath
+from typing import Final
+
+import sqlalchemy as sa
+
+from visualsearch_pipeline import media
+from visualsearch_pipeline.api import RateLimits
+from visualsearch_pipeline.ledger import Item, ItemState, Question, UploadState
+from visualsearch_pipeline.ledger.schema import api_calls, archive
+from visualsearch_pipeline.ledger.states import ArchiveState
+from visualsearch_pipeline.media import FileVanished, MediaRejected, SourceFile
+from visualsearch_pipeline.pipeline.forecast import (
+    ExpectedSearches,
+    ExpectedUpload,
+    ExpectedWork,
+    Forecast,
+    forecast,
+)
+from visualsearch_pipeline.pipeline.ingest import look_at_source
+from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
+from visualsearch_pipeline.pipeline.search import questions_of
+from visualsearch_pipeline.pipeline.spending import DOWNLOAD_OPERATIONS
+from visualsearch_pipeline.queries import Library, QuerySet, Target, plan
+
+_UPLOAD_OPERATIONS: Final = frozenset({"upload"})
+
+
+@dataclass(frozen=True)
+class _Coming:
+    """A video that is not ready yet, or not even uploaded."""
+
+    day: date
+    size_bytes: int
+
+
+def read_forecast(pipeline: Pipeline, *, look: bool = True) -> Forecast:
+    """What a run until nothing is left would do, cost and take.
+
+    Args:
+        pipeline: the run; its client is not used.
+        look: whether to list the source first and look into the files that are new. They are not hashed, so copies of
+            one another count each. False counts only what the ledger knows.
+
+    Raises:
+        SourceProblem: the source cannot be listed.
+    """
+    settings = pipeline.settings
+    midnight = pipeline.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return forecast(
+        read_expected_work(pipeline, look=look),
+        limits=RateLimits.from_setting(settings.api.rate_limits),
+        budget=settings.budget,
+        spent_today_usd=pipeline.ledger.calls.spent_usd(since=midnight),
+    )
+
+
+def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork:
+    """What there is to do. Arguments and errors as for `read_forecast`."""
+    if look:
+        look_at_source(pipeline)
+    ledger, keeps = pipeline.ledger, pipeline.settings.archive
+    open_uploads = ledger.uploads.open()
+    contents = [ledger.items.content(upload.sha256) for upload in open_uploads]
+    found, refused = _probed(pipeline) if look else ([], 0)
+    indexing = ledger.videos.open()
+    coming = [
+        *(_Coming(content.day, content.size_bytes) for content in contents),
+        *(_Coming(item.day, item.size_bytes) for item, _ in found),
+        *(_Coming(video.day, ledger.items.content(video.sha256).size_bytes) for video in indexing),
+    ]
+    unarchived = [ledger.items.content(video.sha256).size_bytes for video in ledger.fetches.unarchived_videos()]
+    keyframes = len(ledger.fetches.wanted()) if keeps.keyframes else 0
+    transfers = pipeline.settings.api.concurrent_transfers
+    return ExpectedWork(
+        uploads=(
+            *(ExpectedUpload(content.name, content.size_bytes, content.duration_seconds) for content in contents),
+            *(ExpectedUpload(item.name, item.size_bytes, seconds) for item, seconds in found),
+        ),
+        searches=tuple(_searches(pipeline, query_set, coming) for query_set in pipeline.catalog.sets),
+        transcripts=len(ledger.fetches.without_transcription("transcripts")) + len(coming),
+        captions=len(ledger.fetches.without_transcription("captions")) + len(coming),
+        original_bytes=(*unarchived, *(video.size_bytes for video in coming)) if keeps.videos else (),
+        keyframes=keyframes,
+        keyframe_bytes=round(keyframes * _mean_keyframe_bytes(pipeline)),
+        indexing=len(indexing),
+        refused=refused,
+        lost=sum(upload.state is not UploadState.PENDING for upload in open_uploads),
+        sending_bytes_per_second=_speed(pipeline, _UPLOAD_OPERATIONS, api_calls.c.bytes_sent, transfers=transfers),
+        receiving_bytes_per_second=_speed(
+            pipeline, DOWNLOAD_OPERATIONS, api_calls.c.bytes_received, transfers=transfers
+        ),
+    )
+
+
+def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:
+    """The items that are not hashed yet with their length, and how many of them the service would refuse."""
+    items = pipeline.ledger.items
+    waiting = (*items.in_state(ItemState.FOUND, ItemState.SETTLING), *items.refused_for_a_passing_reason())
+    found: list[tuple[Item, float | None]] = []
+    refused = 0
+    with pipeline.progress.task("looking into media", total=len(waiting), unit="files") as task:
+        for item in waiting:
+            try:
+                info = media.probe(_source_file(item), storage_options=pipeline.storage_options)
+            except MediaRejected:
+                refused += 1
+            except FileVanished:
+                continue
+            else:
+                found.append((item, info.duration_seconds))
+            task.advance()
+    return found, refused
+
+
+def _searches(pipeline: Pipeline, query_set: QuerySet, coming: Sequence[_Coming]) -> ExpectedSearches:
+    ready_by_day = Counter(pipeline.ledger.videos.count_ready_by_day())
+    by_day = ready_by_day + Counter(video.day for video in coming)
+    library = Library(ready_count=by_day.total(), ready_count_by_day=dict(by_day))
+    questions = questions_of(query_set)
+    unanswered = {question.query_version: pipeline.ledger.searches.unanswered(question) for _, question in questions}
+    calls = possible = 0
+    for query, question in questions:
+        targets = [
+            Target(
+                video_no=video.video_no,
+                day=video.day,
+                tagged=DAY_TAG_PREFIX + video.day.isoformat() in (video.tags or ()),
+            )
+            for video in unanswered[question.query_version]
+        ]
+        targets += _coming_targets(question, coming)
+        planned = len(plan(query, targets, library))
+        calls += planned
+        possible += planned
+        if question.within_hits_of is not None:
+            # Whatever the other query has yet to be asked about, it may hit.
+            possible += len(coming) + len(unanswered.get(question.within_hits_of, ()))
+    return ExpectedSearches(query_set=query_set.name, calls=calls, possible_calls=possible)
+
+
+def _coming_targets(question: Question, coming: Iterable[_Coming]) -> list[Target]:
+    """The videos that a question will be asked about once they are ready, under names that no service gives."""
+    if question.within_videos is not None or question.within_hits_of is not None:
+        return []
+    return [Target(video_no=f"coming {number}", day=video.day, tagged=True) for number, video in enumerate(coming)]
+
+
+def _mean_keyframe_bytes(pipeline: Pipeline) -> float:
+    mean = sa.select(sa.func.avg(archive.c.size_bytes).label("mean")).where(
+        archive.c.kind == "keyframe", archive.c.state == ArchiveState.ARCHIVED
+    )
+    (row,) = pipeline.ledger.rows(mean)
+    return _number(row, "mean")
+
+
+def _speed(
+    pipeline: Pipeline, operations: frozenset[str], size_bytes: sa.Column[int], *, transfers: int
+) -> float | None:
+    """Bytes per second of all transfers together, as earlier ones went; None where there were none."""
+    sums = sa.select(
+        sa.func.sum(size_bytes).label("size_bytes"), sa.func.sum(api_calls.c.duration_seconds).label("seconds")
+    ).where(api_calls.c.operation.in_(operations), api_calls.c.outcome == "ok")
+    (row,) = pipeline.ledger.rows(sums)
+    seconds = _number(row, "seconds")
+    return _number(row, "size_bytes") / seconds * transfers or None if seconds else None
+
+
+def _number(row: Mapping[str, object], column: str) -> float:
+    return float(str(row[column] or 0))
+
+
+def _source_file(item: Item) -> SourceFile:
+    return SourceFile(
+        uri=item.uri,
+        relative_path=item.name,
+        name=PurePosixPath(item.name).name,
+        size_bytes=item.size_bytes,
+        modified_at=item.modified_at,
+        etag=item.etag,
+    )
