@@ -100,5 +100,8 @@ def _cell(value: object, *, cut: bool) -> str:
             text = value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else value.isoformat()
         case _:
             text = str(value)
-    text = " ".join(text.split()).replace("|", "\\|")
-    return text[: _CELL_CHARACTERS - 1] + "…" if cut and len(text) > _CELL_CHARACTERS else text
+    text = " ".join(text.split())
+    if cut and len(text) > _CELL_CHARACTERS:
+        # Of an address the end tells which file it is.
+        text = f"…{text[1 - _CELL_CHARACTERS :]}" if "://" in text else f"{text[: _CELL_CHARACTERS - 1]}…"
+    return text.replace("|", "\\|")
