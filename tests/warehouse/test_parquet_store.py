@@ -253,7 +253,7 @@ except StorageWriteError as error:
 """
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
 
-    ended = subprocess.run(  # noqa: S603 - our own script
+    ended = subprocess.run(
         [sys.executable, "-c", script, store.root, str(tmp_path / "many.parquet")],
         capture_output=True,
         text=True,

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from visualsearch_pipeline.warehouse import ParquetStore, publish, query
+from visualsearch_pipeline.warehouse.snapshots import snapshots_of
 
 MakeTable = Callable[..., pa.Table]
 DAYS = (date(2026, 1, 30), date(2026, 1, 31))
@@ -52,10 +53,10 @@ def expected(version: str, count: int) -> tuple[tuple[object, ...], ...]:
     return tuple((version, day, count, "VI000000", 1.0) for day in DAYS)
 
 
-def run_trials(mode: str, template: Path, trials: Path) -> list[dict[str, object]]:
+def run_trials(mode: str, way: str, template: Path, trials: Path) -> list[dict[str, object]]:
     trials.mkdir()
-    ended = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, str(SCRIPT), mode, str(template), str(trials)],
+    ended = subprocess.run(
+        [sys.executable, str(SCRIPT), mode, way, str(template), str(trials)],
         capture_output=True,
         text=True,
         check=True,
@@ -84,25 +85,31 @@ def check_trial(folder: Path) -> str:
 
     assert query(database, CONTENT).rows == expected("second", 500)
     assert (publication.row_counts["hits"], publication.row_counts["videos"]) == (1000, 500)
+    (snapshot,) = snapshots_of(database)
+    assert query(snapshot.path, CONTENT).rows in (expected("first", 300), expected("second", 500))
     left = {path.name for path in folder.rglob("*") if path.is_file() and path.parent.name != "ready"}
     assert left == {
         ".warehouse.duckdb.lock",
         "warehouse.duckdb",
-        *(f"{name}.parquet" for name in ("hits", "videos", "queries", "coverage", "api_calls", "archive", "failures")),
+        snapshot.path.name,
+        *(f"{name}.parquet" for name in ("hits", "videos", "queries")),
     }
     return str(seen[0][0])
 
 
-def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: Path) -> None:
-    lines = run_trials("steps", template, tmp_path / "trials")
+@pytest.mark.parametrize("way", ["update", "rebuild"])
+def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: Path, way: str) -> None:
+    lines = run_trials("steps", way, template, tmp_path / "trials")
 
     trials = [line for line in lines if "folder" in line]
     steps = [str(line["step"]) for line in lines if "step" in line]
     assert [trial["code"] for trial in trials] == [-9] * len(steps) + [0]
     renames = [position for position, step in enumerate(steps) if step == "replace"]
-    assert len(renames) == 5, "two days, two tables of the ledger, and the database"
+    assert len(renames) == 6, "two days, two tables of the ledger, the snapshot, and the database"
+    assert ("copy_file_range" in steps) == (way == "update")
     for position in renames:
-        assert steps[position - 1] == "fsync", "a file is on the disk before it gets its name"
+        on_disk = ("fsync", "link") if position == renames[4] else ("fsync",)
+        assert steps[position - 1] in on_disk, "a file is on the disk before it gets its name"
         assert steps[position + 1] == "fsync", "and its name is, before anything builds on it"
     seen = [check_trial(Path(str(trial["folder"]))) for trial in trials]
     assert seen[-1] == "second"
@@ -111,8 +118,9 @@ def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: 
     assert seen[0] == "first"
 
 
-def test_killed_at_any_time(template: Path, tmp_path: Path) -> None:
-    trials = run_trials("times", template, tmp_path / "trials")
+@pytest.mark.parametrize("way", ["update", "rebuild"])
+def test_killed_at_any_time(template: Path, tmp_path: Path, way: str) -> None:
+    trials = run_trials("times", way, template, tmp_path / "trials")
 
     assert {trial["code"] for trial in trials} <= {-9, 0}
     assert sum(trial["code"] == -9 for trial in trials) >= 3, "none was killed in time to prove anything"

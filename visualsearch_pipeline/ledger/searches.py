@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
+from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert, upsert_all
 from visualsearch_pipeline.ledger.schema import coverage, queries, videos
 from visualsearch_pipeline.ledger.states import VideoState
 from visualsearch_pipeline.ledger.videos import LibraryVideo
@@ -119,6 +119,12 @@ class Searches:
         with self._database.writing() as connection:
             connection.execute(sa.delete(coverage).where(*_is_of(question), coverage.c.day.in_(days)))
 
+    def forget_hits(self, query_set: str, *, day: date) -> int:
+        """Let everything be asked again that had hits in a day's videos, in all versions; say how many pairs."""
+        of_day = (coverage.c.query_set == query_set, coverage.c.day == day, coverage.c.hits > 0)
+        with self._database.writing() as connection:
+            return connection.execute(sa.delete(coverage).where(*of_day)).rowcount
+
     def answered_elsewhere(self, question: Question, *, since: datetime | None = None) -> tuple[Covered, ...]:
         """The answers that the same version was given in other query sets or under other ids, newest first.
 
@@ -149,10 +155,9 @@ class Searches:
 
     def record_coverage(self, pairs: Iterable[Covered], *, run_id: str, at: datetime) -> None:
         """Commit answers. Called after their hits are safely in Parquet: this is the commit record."""
+        rows = [vars(pair) | {"searched_at": at, "run_id": run_id} for pair in pairs]
         with self._database.writing() as connection:
-            for pair in pairs:
-                row = asdict(pair) | {"searched_at": at, "run_id": run_id}
-                upsert(connection, coverage, row, update=("day", "hits", "truncated", "searched_at", "run_id"))
+            upsert_all(connection, coverage, rows, update=("day", "hits", "truncated", "searched_at", "run_id"))
 
 
 def _lacks_answer(question: Question) -> Iterator[sa.ColumnElement[bool]]:

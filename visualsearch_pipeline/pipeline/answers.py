@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from visualsearch_pipeline.api import ClipHit
 from visualsearch_pipeline.ledger import Covered, LibraryVideo, Question, WantedObject
+from visualsearch_pipeline.pipeline.arrivals import Arrivals
 from visualsearch_pipeline.pipeline.hit_rows import HitRow, as_table, distinct, hits_per_pair, keep_best
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.shared_answers import SharedAnswers
 from visualsearch_pipeline.queries import SavedQuery, min_score_of, top_k_of
-from visualsearch_pipeline.warehouse import SearchedPair, merge_hits
+from visualsearch_pipeline.warehouse import Answer, SearchedPair, merge_hits, replace_hits
 
 _ROWS_PER_COMMIT: Final = 200_000
 _SECONDS_PER_COMMIT: Final = 60.0
@@ -49,6 +50,7 @@ class Answers:
         self._covered: dict[date, list[Covered]] = {}
         self._open: Counter[date] = Counter()
         self._top_k: dict[tuple[str, str], int] = {}
+        self._arrivals = Arrivals(pipeline, query_set)
         self._committed_at = time.monotonic()
         self.pair_count = self.copied_count = self.hit_count = self.truncated_count = 0
 
@@ -152,7 +154,13 @@ class Answers:
             existing = pipeline.store.read_hits(self._query_set, day)
             merged = merge_hits(existing, as_table(rows), searched=searched)
             kept = keep_best(merged, self._top_k)
-            pipeline.store.write_hits(self._query_set, day, kept)
+            answer = Answer(
+                searched=searched,
+                arrived=self._arrivals.among(searched, day=day),
+                answered_at=pipeline.now(),
+                run_id=pipeline.run_id,
+            )
+            replace_hits(pipeline.store, self._query_set, day, kept, answer)
             covered = self._recounted(covered, kept)
             pipeline.ledger.searches.record_coverage(covered, run_id=pipeline.run_id, at=pipeline.now())
             self._recount_the_others(day, covered, kept)

@@ -11,8 +11,10 @@ from visualsearch_pipeline.warehouse.errors import (
     StorageWriteError,
     WarehouseError,
 )
+from visualsearch_pipeline.warehouse.hit_changes import Answer, replace_hits
 from visualsearch_pipeline.warehouse.hits import SearchedPair, merge_hits
-from visualsearch_pipeline.warehouse.parquet import ParquetStore, TableFile, WrittenFile
+from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
+from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.publication import Publication, publish, read_publication
 from visualsearch_pipeline.warehouse.reading import ReadResult, open_read_only, query
 from visualsearch_pipeline.warehouse.schemas import TABLES, column_schema
@@ -20,6 +22,7 @@ from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 
 __all__ = [
     "TABLES",
+    "Answer",
     "ColumnSpec",
     "InvalidSqlError",
     "NotPublishedError",
@@ -43,4 +46,5 @@ __all__ = [
     "publish",
     "query",
     "read_publication",
+    "replace_hits",
 ]

@@ -1,8 +1,13 @@
-"""Building the DuckDB file of the warehouse: native tables, comments on everything, one view per query set."""
+"""The DuckDB file of the warehouse: native tables, views and macros, with comments on everything.
+
+It is built whole from the files, or a copy of the last one is brought up to date: the parts of files that changed are
+deleted and put in again. Both in one transaction, and both in a file that nobody else knows of yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,26 +18,27 @@ import pyarrow as pa
 from visualsearch_pipeline import __version__
 from visualsearch_pipeline.warehouse.errors import WarehouseError
 from visualsearch_pipeline.warehouse.parquet import ParquetStore
-from visualsearch_pipeline.warehouse.schemas import HITS, PUBLICATION, SCHEMA_VERSION, TABLES
+from visualsearch_pipeline.warehouse.places import TableFile
+from visualsearch_pipeline.warehouse.schemas import FILE_TABLES, PUBLICATION, PUBLICATION_FILES, SCHEMA_VERSION, TABLES
+from visualsearch_pipeline.warehouse.sources import Sources
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
+from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, MacroSpec, ViewSpec, query_set_view
 
-LAYOUT_VERSION: Final = 1
-"""Rises with every change of what is built here, so that a published file of an older layout is built anew."""
-
-MEMORY_LIMIT: Final = "1GB"
+MEMORY_LIMIT: Final = "768MB"
 """What DuckDB may hold in memory while it builds; beyond that it spills to disk, beside the file."""
 
 
 class _TableStream:
-    """A table's files as one stream of record batches, counted on their way into the database.
+    """Files of a table as one stream of record batches, counted on their way into the database.
 
     An error of a file is kept: DuckDB would pass it on as text inside one of its own.
     """
 
-    def __init__(self, store: ParquetStore, spec: TableSpec) -> None:
+    def __init__(self, store: ParquetStore, spec: TableSpec, files: Iterable[TableFile]) -> None:
         self._store = store
         self._spec = spec
-        self.row_count = 0
+        self._files = files
+        self.row_counts: dict[TableFile, int] = {}
         self.error: WarehouseError | None = None
 
     def reader(self) -> pa.RecordBatchReader:
@@ -40,50 +46,90 @@ class _TableStream:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         try:
-            for table in self._store.iter_tables(self._spec.name):
-                self.row_count += table.num_rows
+            for file in self._files:
+                table = self._store.read_file(file)
+                self.row_counts[file] = table.num_rows
                 yield from table.to_batches()
         except WarehouseError as error:
             self.error = error
             raise
 
 
-def build_database(
-    path: Path,
-    store: ParquetStore,
-    *,
-    query_sets: tuple[str, ...],
-    fingerprint: str,
-    published_at: datetime,
-) -> dict[str, int]:
+def build_database(path: Path, store: ParquetStore, *, sources: Sources, published_at: datetime) -> None:
     """Build a database of everything in `store` at `path`, which must not exist.
-
-    Returns:
-        Rows per table.
 
     Raises:
         ParquetFileError: a file of `store` is damaged.
         duckdb.Error: the database could not be written.
     """
-    row_counts: dict[str, int] = {}
+    with _writing(path) as connection:
+        for spec in TABLES.values():
+            _create_table(connection, spec)
+        for view in (*VIEWS, *(query_set_view(query_set) for query_set in sources.query_sets)):
+            _create_view(connection, view)
+        for macro in MACROS:
+            _create_macro(connection, macro)
+        for spec in FILE_TABLES:
+            files = [file for file in sources.identities if file.table == spec.name]
+            _record(connection, sources, _fill(connection, store, spec, files))
+        _describe(connection, sources=sources, published_at=published_at, rebuilt_at=published_at, replaced_rows=0)
+
+
+def update_database(
+    path: Path,
+    store: ParquetStore,
+    *,
+    sources: Sources,
+    changed: Sequence[TableFile],
+    replaced_rows: int,
+    published_at: datetime,
+) -> None:
+    """Bring a copy of the published database at `path` up to `sources`.
+
+    Args:
+        path: The copy.
+        store: The files.
+        sources: What it shall hold.
+        changed: The files that differ from what it holds, those that are gone included.
+        replaced_rows: Rows replaced since it was last built anew, this time's included.
+        published_at: Now.
+
+    Raises:
+        ParquetFileError: a file of `store` is damaged.
+        duckdb.Error: the database could not be written.
+    """
+    with _writing(path) as connection:
+        for spec in FILE_TABLES:
+            files = [file for file in changed if file.table == spec.name]
+            for file in files:
+                _empty(connection, file)
+            present = [file for file in files if file in sources.identities]
+            _record(connection, sources, _fill(connection, store, spec, present))
+        _renew_query_set_views(connection, sources.query_sets)
+        row = connection.execute("SELECT rebuilt_at FROM publication").fetchone()
+        connection.execute("DELETE FROM publication")
+        _describe(
+            connection,
+            sources=sources,
+            published_at=published_at,
+            rebuilt_at=row[0] if row else published_at,
+            replaced_rows=replaced_rows,
+        )
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """One transaction: each statement on its own would be fsynced on its own."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
         "temp_directory": f"{path}.spill",
     }
     with duckdb.connect(str(path), config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        # One transaction: each statement on its own would be fsynced on its own.
         connection.begin()
-        for spec in TABLES.values():
-            _create_table(connection, spec)
-            if spec is not PUBLICATION:
-                row_counts[spec.name] = _fill(connection, store, spec)
-        for query_set in query_sets:
-            _create_query_set_view(connection, query_set)
-        _describe_publication(connection, fingerprint=fingerprint, published_at=published_at, row_counts=row_counts)
+        yield connection
         connection.commit()
         connection.execute("CHECKPOINT")
-    return row_counts
 
 
 def _create_table(connection: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
@@ -91,11 +137,43 @@ def _create_table(connection: duckdb.DuckDBPyConnection, spec: TableSpec) -> Non
         f'"{column.name}" {column.sql_type}{"" if column.nullable else " NOT NULL"}' for column in spec.columns
     )
     connection.execute(f'CREATE TABLE "{spec.name}" ({columns})')
-    _comment(connection, "TABLE", spec.name, spec, spec.description)
+    _comment(connection, "TABLE", spec)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, store: ParquetStore, spec: TableSpec) -> int:
-    stream = _TableStream(store, spec)
+def _create_view(connection: duckdb.DuckDBPyConnection, view: ViewSpec) -> None:
+    connection.execute(f'CREATE VIEW "{view.name}" AS {view.sql}')
+    _comment(connection, "VIEW", view)
+
+
+def _create_macro(connection: duckdb.DuckDBPyConnection, macro: MacroSpec) -> None:
+    connection.execute(f"CREATE MACRO {macro.name}({', '.join(macro.parameters)}) AS TABLE {macro.sql}")
+    connection.execute(f"COMMENT ON MACRO TABLE {macro.name} IS {_literal(macro.description)}")
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, kind: str, described: TableSpec | ViewSpec) -> None:
+    connection.execute(f'COMMENT ON {kind} "{described.name}" IS {_literal(described.description)}')
+    for column in described.columns:
+        connection.execute(f'COMMENT ON COLUMN "{described.name}"."{column.name}" IS {_literal(column.description)}')
+
+
+def _renew_query_set_views(connection: duckdb.DuckDBPyConnection, query_sets: tuple[str, ...]) -> None:
+    fixed = [view.name for view in VIEWS]
+    rows = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    standing = {name for (name,) in rows if name not in fixed}
+    for gone in standing - set(query_sets):
+        connection.execute(f'DROP VIEW "{gone}"')
+    for query_set in query_sets:
+        if query_set not in standing:
+            _create_view(connection, query_set_view(query_set))
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, store: ParquetStore, spec: TableSpec, files: Sequence[TableFile]
+) -> Mapping[TableFile, int]:
+    """Put files into their table; say how many rows each has."""
+    if not files:
+        return {}
+    stream = _TableStream(store, spec, files)
     connection.register("incoming", stream.reader())
     try:
         connection.execute(f'INSERT INTO "{spec.name}" BY NAME SELECT * FROM incoming')  # noqa: S608 - names from TABLES
@@ -104,42 +182,50 @@ def _fill(connection: duckdb.DuckDBPyConnection, store: ParquetStore, spec: Tabl
             raise stream.error from error
         raise
     connection.unregister("incoming")
-    return stream.row_count
+    return stream.row_counts
 
 
-def _create_query_set_view(connection: duckdb.DuckDBPyConnection, query_set: str) -> None:
-    """What a set finds today: hits of the versions that it asks now. All others stay in `hits`."""
-    connection.execute(
-        f'CREATE VIEW "{query_set}" AS SELECT hits.* FROM hits '  # noqa: S608 - an identifier, quoted
-        "SEMI JOIN (SELECT * FROM queries WHERE is_current) AS asked USING (query_set, query_id, query_version) "
-        f"WHERE hits.query_set = '{query_set}'"
-    )
-    description = f"The hits of the query set {query_set} as it asks today; earlier versions are in hits."
-    _comment(connection, "VIEW", query_set, HITS, description)
+def _empty(connection: duckdb.DuckDBPyConnection, file: TableFile) -> None:
+    """Delete the rows of a file, by the columns of its path."""
+    condition = " AND ".join(f'"{name}" = ?' for name in file.partition)
+    where = f" WHERE {condition}" if condition else ""
+    connection.execute(f'DELETE FROM "{file.table}"{where}', list(file.partition.values()))  # noqa: S608 - names from TABLES
+    connection.execute("DELETE FROM publication_files WHERE path = ?", [file.path])
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, kind: str, name: str, spec: TableSpec, description: str) -> None:
-    connection.execute(f'COMMENT ON {kind} "{name}" IS {_literal(description)}')
-    for column in spec.columns:
-        connection.execute(f'COMMENT ON COLUMN "{name}"."{column.name}" IS {_literal(column.description)}')
+def _record(connection: duckdb.DuckDBPyConnection, sources: Sources, row_counts: Mapping[TableFile, int]) -> None:
+    rows = [
+        {"path": file.path, "table_name": file.table, "row_count": count, "identity": sources.identities[file]}
+        for file, count in row_counts.items()
+    ]
+    _insert(connection, PUBLICATION_FILES, rows)
 
 
-def _describe_publication(
+def _describe(
     connection: duckdb.DuckDBPyConnection,
     *,
-    fingerprint: str,
+    sources: Sources,
     published_at: datetime,
-    row_counts: Mapping[str, int],
+    rebuilt_at: datetime,
+    replaced_rows: int,
 ) -> None:
+    counted = connection.execute("SELECT table_name, sum(row_count)::BIGINT FROM publication_files GROUP BY ALL")
+    row_counts = {spec.name: 0 for spec in FILE_TABLES} | dict(counted.fetchall())
     row = {
         "published_at": published_at,
         "package_version": __version__,
         "schema_version": SCHEMA_VERSION,
-        "fingerprint": fingerprint,
+        "fingerprint": sources.fingerprint,
         "row_counts": list(row_counts.items()),
+        "rebuilt_at": rebuilt_at,
+        "replaced_rows": replaced_rows,
     }
-    connection.register("incoming", pa.Table.from_pylist([row], schema=PUBLICATION.arrow_schema))
-    connection.execute("INSERT INTO publication BY NAME SELECT * FROM incoming")
+    _insert(connection, PUBLICATION, [row])
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, spec: TableSpec, rows: Sequence[Mapping[str, object]]) -> None:
+    connection.register("incoming", pa.Table.from_pylist(list(rows), schema=spec.arrow_schema))
+    connection.execute(f'INSERT INTO "{spec.name}" BY NAME SELECT * FROM incoming')  # noqa: S608 - names from TABLES
     connection.unregister("incoming")
 
 

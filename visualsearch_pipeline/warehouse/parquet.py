@@ -11,8 +11,8 @@ before a search or after it, never between. A damaged file is an error that name
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO, Final
@@ -22,37 +22,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visualsearch_pipeline.warehouse.errors import ParquetFileError, SchemaMismatchError
-from visualsearch_pipeline.warehouse.schemas import HITS, TABLES
+from visualsearch_pipeline.warehouse.places import TableFile, locate, place
+from visualsearch_pipeline.warehouse.schemas import HITS, STORED
 from visualsearch_pipeline.warehouse.storage import LEFTOVER_AGE_SECONDS, Storage
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
 
 _ROW_GROUP_ROWS: Final = 131_072
-_QUERY_SET: Final = re.compile(r"[a-z][a-z0-9_]*")
-_KEY_IN_PATH: Final = re.compile(r"([a-z_]+)=([^/]+)/")
 _PARTITION_KEY: Final = b"partition"
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """One Parquet file of the warehouse.
-
-    Attributes:
-        table: The table it is a part of.
-        path: Relative to the store's root.
-        query_set: The query set in its path, if the table has one there.
-        day: The day in its path, if the table has one there.
-    """
-
-    table: str
-    path: str
-    query_set: str | None = None
-    day: date | None = None
-
-    @property
-    def partition(self) -> Mapping[str, str | date]:
-        """The columns that stand in the path, with their values."""
-        values = {"query_set": self.query_set, "day": self.day}
-        return {name: value for name, value in values.items() if value is not None}
+_REVISION_KEY: Final = b"revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +63,20 @@ class ParquetStore:
     def __post_init__(self) -> None:
         object.__setattr__(self, "storage", Storage(self.root))
 
-    def write_hits(self, query_set: str, day: date, rows: pa.Table) -> WrittenFile:
+    def write_hits(self, query_set: str, day: date, rows: pa.Table, *, revision: int = 0) -> WrittenFile:
         """Replace the hits of `query_set` on `day` by `rows`, which may be none.
+
+        Args:
+            query_set: The set.
+            day: The day.
+            rows: All its hits.
+            revision: Kept with the file: the changes of the day (`hit_changes`) up to it have taken effect.
 
         Raises:
             SchemaMismatchError: the rows do not fit the table `hits`, or belong to another set or day.
             StorageWriteError: the file could not be written; the one before still stands.
         """
-        return self._write(_place(HITS, query_set=query_set, day=day), rows)
+        return self._write(place(HITS, query_set=query_set, day=day), rows, revision=revision)
 
     def read_hits(self, query_set: str, day: date) -> pa.Table:
         """The hits of `query_set` on `day`; no rows if none were ever written.
@@ -101,27 +84,49 @@ class ParquetStore:
         Raises:
             ParquetFileError: the file is damaged.
         """
-        return self.read_file(_place(HITS, query_set=query_set, day=day))
+        return self.read_file(place(HITS, query_set=query_set, day=day))
 
     def has_hits(self, query_set: str, day: date) -> bool:
         """Whether the hits of `query_set` on `day` were ever written, even if they are none."""
-        return self.storage.exists(_place(HITS, query_set=query_set, day=day).path)
+        return self.storage.exists(place(HITS, query_set=query_set, day=day).path)
+
+    def hits_revision(self, query_set: str, day: date) -> int:
+        """The revision with which the hits of `query_set` on `day` were written; 0 if they were not.
+
+        Raises:
+            ParquetFileError: the file is damaged.
+        """
+        file = place(HITS, query_set=query_set, day=day)
+        if not self.storage.exists(file.path):
+            return 0
+        with self._opened(file) as parquet:
+            return int((parquet.schema_arrow.metadata or {}).get(_REVISION_KEY, b"0"))
+
+    def write_part(
+        self, table_name: str, rows: pa.Table, *, query_set: str | None = None, day: date | None = None
+    ) -> WrittenFile:
+        """Replace the part of any table that lies in one file. Raises as `write_hits`."""
+        return self._write(place(STORED[table_name], query_set=query_set, day=day), rows)
+
+    def read_part(self, table_name: str, *, query_set: str | None = None, day: date | None = None) -> pa.Table:
+        """The part of any table that lies in one file; no rows if it was never written. Raises as `read_hits`."""
+        return self.read_file(place(STORED[table_name], query_set=query_set, day=day))
 
     def write_day(self, table_name: str, day: date, rows: pa.Table) -> WrittenFile:
         """Replace one day of a table with a file per day (`transcripts`, `captions`). Raises as `write_hits`."""
-        return self._write(_place(TABLES[table_name], day=day), rows)
+        return self._write(place(STORED[table_name], day=day), rows)
 
     def read_day(self, table_name: str, day: date) -> pa.Table:
         """One day of a table with a file per day; no rows if none were ever written. Raises as `read_hits`."""
-        return self.read_file(_place(TABLES[table_name], day=day))
+        return self.read_file(place(STORED[table_name], day=day))
 
     def write_table(self, table_name: str, rows: pa.Table) -> WrittenFile:
         """Replace a table that is one file. Raises as `write_hits`."""
-        return self._write(_place(TABLES[table_name]), rows)
+        return self._write(place(STORED[table_name]), rows)
 
     def read_table(self, table_name: str) -> pa.Table:
         """A table that is one file; no rows if it was never written. Raises as `read_hits`."""
-        return self.read_file(_place(TABLES[table_name]))
+        return self.read_file(place(STORED[table_name]))
 
     def files(self, table_name: str) -> tuple[TableFile, ...]:
         """Every file of a table, in the order of their paths.
@@ -129,8 +134,26 @@ class ParquetStore:
         Raises:
             ParquetFileError: a file lies where none of this table belongs.
         """
-        spec = TABLES[table_name]
-        return tuple(self._located(spec, path) for path in self.storage.list(table_name, suffix=".parquet"))
+        return tuple(self.identities(table_name))
+
+    def identities(self, table_name: str) -> Mapping[TableFile, str]:
+        """Every file of a table, in the order of their paths, with a text that changes whenever it is replaced.
+
+        Raises:
+            ParquetFileError: a file lies where none of this table belongs.
+        """
+        spec = STORED[table_name]
+        found = self.storage.identities(table_name, suffix=".parquet")
+        return {self._located(spec, path): identity for path, identity in found.items()}
+
+    def row_count(self, file: TableFile) -> int:
+        """How many rows a file has, read from its end. Raises as `read_hits`."""
+        with self._opened(file) as parquet:
+            return int(parquet.metadata.num_rows)
+
+    def remove(self, file: TableFile) -> None:
+        """Remove a file, if it is there."""
+        self.storage.remove(file.path)
 
     def read_file(self, file: TableFile) -> pa.Table:
         """One file with the columns of its path, in the table's present schema; no rows if it does not exist.
@@ -138,19 +161,13 @@ class ParquetStore:
         Raises:
             ParquetFileError: it is damaged, holds rows of another table or place, or is newer than this version.
         """
-        spec = TABLES[file.table]
-        try:
-            with (
-                self.storage.open(file.path) as opened,
-                pq.ParquetFile(opened, page_checksum_verification=True) as parquet,
-            ):
-                rows = parquet.read()
-        except FileNotFoundError:
+        spec = STORED[file.table]
+        if not self.storage.exists(file.path):
             return spec.empty()
-        except (pa.ArrowException, OSError, EOFError) as error:
-            raise self._unreadable(file, f"it is damaged or cut short ({error})") from error
+        with self._opened(file) as parquet:
+            rows = parquet.read()
         found = (rows.schema.metadata or {}).get(_PARTITION_KEY, b"").decode(errors="replace")
-        if found != _partition_text(file):
+        if found != file.partition_text:
             raise self._unreadable(file, f"it was written for {found or 'no partition'}, not for this place")
         for name, value in file.partition.items():
             column = pa.array([value], spec.column(name).type).take(pa.array([0] * rows.num_rows, pa.int64()))
@@ -169,8 +186,19 @@ class ParquetStore:
         """Remove what killed writers left behind, unless it is younger than this; say how many files that were."""
         return self.storage.sweep(older_than_seconds=older_than_seconds)
 
-    def _write(self, file: TableFile, rows: pa.Table) -> WrittenFile:
-        spec = TABLES[file.table]
+    @contextmanager
+    def _opened(self, file: TableFile) -> Iterator[pq.ParquetFile]:
+        try:
+            with (
+                self.storage.open(file.path) as opened,
+                pq.ParquetFile(opened, page_checksum_verification=True) as parquet,
+            ):
+                yield parquet
+        except (pa.ArrowException, OSError, EOFError) as error:
+            raise self._unreadable(file, f"it is damaged or cut short ({error})") from error
+
+    def _write(self, file: TableFile, rows: pa.Table, *, revision: int = 0) -> WrittenFile:
+        spec = STORED[file.table]
         conformed = spec.conform(rows)
         for name, value in file.partition.items():
             if not pc.all(pc.equal(conformed.column(name), value), min_count=0).as_py():
@@ -179,7 +207,8 @@ class ParquetStore:
         if spec.sort_by:
             conformed = conformed.sort_by(list(spec.sort_by))
         stored = conformed.select(spec.file_schema.names)
-        stored = stored.replace_schema_metadata({**spec.file_schema.metadata, _PARTITION_KEY: _partition_text(file)})
+        written_with = {_PARTITION_KEY: file.partition_text} | ({_REVISION_KEY: str(revision)} if revision else {})
+        stored = stored.replace_schema_metadata({**spec.file_schema.metadata, **written_with})
 
         def write(target: BinaryIO) -> None:
             pq.write_table(
@@ -195,13 +224,8 @@ class ParquetStore:
         return WrittenFile(file, stored.num_rows, self.storage.size_bytes(file.path), changed)
 
     def _located(self, spec: TableSpec, path: str) -> TableFile:
-        keys = dict(_KEY_IN_PATH.findall(path))
-        try:
-            day = date.fromisoformat(keys["day"]) if "day" in keys else None
-            file = _place(spec, query_set=keys.get("query_set"), day=day)
-        except ValueError:
-            file = None
-        if file is None or file.path != path:
+        file = locate(spec, path)
+        if file is None:
             location = self.storage.location(path)
             message = f"{location} is no file of the table {spec.name}, and readers of the folder would count it in"
             raise ParquetFileError(f"{message}; move it away", path=location)
@@ -211,28 +235,6 @@ class ParquetStore:
         location = self.storage.location(file.path)
         remedy = "restore it from a backup, or delete it and have its rows made again"
         return ParquetFileError(f"cannot read {location}: {reason}; {remedy}", path=location)
-
-
-def _place(spec: TableSpec, *, query_set: str | None = None, day: date | None = None) -> TableFile:
-    """Where a part of a table lies. Raises `ValueError` for a part that the table does not have."""
-    given: dict[str, str | date] = {}
-    if query_set is not None:
-        given["query_set"] = query_set
-    if day is not None:
-        given["day"] = day
-    if tuple(given) != spec.partition_by:
-        wanted = ", ".join(spec.partition_by) or "nothing"
-        raise ValueError(
-            f"a file of the table {spec.name} is named by {wanted}, not by {', '.join(given) or 'nothing'}"
-        )
-    if query_set is not None and not _QUERY_SET.fullmatch(query_set):
-        raise ValueError(f"{query_set!r} is not the name of a query set")
-    folders = "".join(f"{name}={value}/" for name, value in given.items())
-    return TableFile(spec.name, f"{spec.name}/{folders}{spec.name}.parquet", query_set=query_set, day=day)
-
-
-def _partition_text(file: TableFile) -> str:
-    return "/".join(f"{name}={value}" for name, value in file.partition.items())
 
 
 def _stored_order(spec: TableSpec) -> list[tuple[str, str]]:

@@ -1,19 +1,21 @@
 """Publishing: from Parquet files to one DuckDB file that analysts open, without ever locking one of them out.
 
-The new file is built aside under a hidden name, verified, fsynced and renamed over the old one. Nothing opens the
+The new file is made aside under a hidden name, verified, fsynced and renamed over the old one. Nothing opens the
 published file for writing: a DuckDB writer shuts out even read-only readers. Who has the old file open goes on
 reading it. A process killed at any moment leaves the old file or the new one.
+
+What it costs follows what changed: a copy of the published file is brought up to date, unless so much changed, or was
+replaced since, that building all of it anew is the cheaper way. That also drops what replaced rows left behind.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import logging
 import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,21 +24,36 @@ import duckdb
 import filelock
 import pyarrow as pa
 
-from visualsearch_pipeline import __version__
-from visualsearch_pipeline.warehouse.database import LAYOUT_VERSION, build_database
+from visualsearch_pipeline.warehouse.database import build_database, update_database
 from visualsearch_pipeline.warehouse.errors import (
     PublicationBusyError,
     PublicationError,
     ReadError,
     WarehouseError,
 )
+from visualsearch_pipeline.warehouse.ledger_files import write_ledger_table
 from visualsearch_pipeline.warehouse.parquet import ParquetStore
+from visualsearch_pipeline.warehouse.places import TableFile, locate
 from visualsearch_pipeline.warehouse.reading import open_read_only
-from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES, SCHEMA_VERSION, TABLES
-from visualsearch_pipeline.warehouse.storage import fsync_folder
+from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES, TABLES
+from visualsearch_pipeline.warehouse.snapshots import SNAPSHOT_DAYS, keep_snapshot, prune_snapshots
+from visualsearch_pipeline.warehouse.sources import Sources
+from visualsearch_pipeline.warehouse.storage import copy_file, fsync_file, fsync_folder
 
 LOCK_TIMEOUT_SECONDS: Final = 600.0
+REBUILD_SHARE: Final = 0.3
+"""All is built anew once this share of the rows would have been replaced since that was last done.
+
+A rebuild costs a few times what copying the file does; so its cost, spread over the replacements before it, stays
+small, and so does the room that replaced rows take.
+"""
+
+_SMALL_ROWS: Final = 10_000
+"""Up to here the rows cost nothing; what counts is that a copy has its comments and views already."""
+
 _BUILDING_SUFFIX: Final = ".building"
+
+_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +63,9 @@ class Publication:
     Attributes:
         database_path: Where it lies.
         row_counts: Rows per table.
-        published_at: When it was built, UTC.
+        published_at: When it was made, UTC.
+        rebuilt_at: When all of it was last built anew, UTC.
+        replaced_rows: Rows replaced in it since then.
         changed: False where the published file already held all this and was left alone.
         size_bytes: Its size.
         fingerprint: Hash of everything it was built from.
@@ -55,9 +74,16 @@ class Publication:
     database_path: Path
     row_counts: Mapping[str, int]
     published_at: datetime
+    rebuilt_at: datetime
+    replaced_rows: int
     changed: bool
     size_bytes: int
     fingerprint: str
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether this publication built all of it, rather than bringing the one before up to date."""
+        return self.rebuilt_at == self.published_at
 
 
 def publish(
@@ -66,16 +92,20 @@ def publish(
     ledger_tables: Mapping[str, pa.Table],
     query_sets: Sequence[str],
     *,
+    snapshot_days: int = SNAPSHOT_DAYS,
+    rebuild: bool = False,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
 ) -> Publication:
     """Write the tables of the ledger to `store`, and publish all of `store` at `database_path`.
 
     Args:
-        store: The Parquet files; hits, transcripts and captions are read from it.
+        store: The Parquet files.
         database_path: A local file; its folder is made.
-        ledger_tables: Rows of `videos`, `coverage`, `queries`, `api_calls`, `archive` and `failures` by table name; one
-            that is left out has no rows.
+        ledger_tables: All rows of tables among `videos`, `coverage`, `queries`, `api_calls`, `archive` and `failures`,
+            by table name; one that is left out is published as it stands in `store`.
         query_sets: Names of the sets that get a view. Hits of sets that are no longer among them stay in `hits`.
+        snapshot_days: Of how many days the last publication is kept beside the new one; 0 keeps none.
+        rebuild: Build all of it anew, however little changed.
         lock_timeout_seconds: How long to wait for another publication of the same file.
 
     Raises:
@@ -92,9 +122,15 @@ def publish(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f".{database_path.name}.lock", timeout=lock_timeout_seconds):
-            for spec in LEDGER_TABLES:
-                store.write_table(spec.name, ledger_tables.get(spec.name, spec.empty()))
-            return _publish_locked(store, database_path.absolute(), tuple(sorted(set(query_sets))))
+            for name, rows in ledger_tables.items():
+                write_ledger_table(store, TABLES[name], rows)
+            return _publish_locked(
+                store,
+                database_path.absolute(),
+                tuple(sorted(set(query_sets))),
+                snapshot_days=snapshot_days,
+                rebuild=rebuild,
+            )
     except filelock.Timeout as error:
         message = (
             f"another process has been publishing {database_path} for more than {lock_timeout_seconds:g} s; "
@@ -105,93 +141,156 @@ def publish(
         raise _not_published(database_path, error.strerror or str(error)) from error
 
 
-def _publish_locked(store: ParquetStore, database_path: Path, query_sets: tuple[str, ...]) -> Publication:
-    # Whoever left these is dead: the lock is ours.
-    for leftover in database_path.parent.glob(f".{database_path.name}.*{_BUILDING_SUFFIX}*"):
-        _remove(leftover)
-    store.sweep()
-    fingerprint = _fingerprint(store, query_sets)
-    standing = read_publication(database_path)
-    if standing is not None and standing.fingerprint == fingerprint:
-        return standing
-    published_at = datetime.now(UTC)
-    name = f".{database_path.name}.{os.getpid()}.{secrets.token_hex(4)}{_BUILDING_SUFFIX}"
-    building = database_path.with_name(name)
-    try:
-        row_counts = build_database(
-            building, store, query_sets=query_sets, fingerprint=fingerprint, published_at=published_at
-        )
-        _verify(building, row_counts=row_counts, fingerprint=fingerprint, query_sets=query_sets)
-        _fsync_file(building)
-        building.replace(database_path)
-        fsync_folder(database_path.parent)
-    except duckdb.Error as error:
-        raise _not_published(database_path, str(error)) from error
-    finally:
-        for leftover in database_path.parent.glob(f"{name}*"):
-            _remove(leftover)
-    return Publication(
-        database_path=database_path,
-        row_counts=row_counts,
-        published_at=published_at,
-        changed=True,
-        size_bytes=database_path.stat().st_size,
-        fingerprint=fingerprint,
-    )
-
-
 def read_publication(database_path: Path) -> Publication | None:
     """What is published at `database_path`; None if nothing readable is. `changed` is False."""
     try:
         with open_read_only(database_path) as connection:
+            # Times as numbers: Python's own conversion would ask for a time zone database.
+            columns = {name for (name, *_) in connection.execute("DESCRIBE publication").fetchall()}
+            since = "epoch_us(rebuilt_at), replaced_rows" if "rebuilt_at" in columns else "epoch_us(published_at), 0"
             row = connection.execute(
-                "SELECT fingerprint, epoch_us(published_at), row_counts FROM publication"
+                f"SELECT fingerprint, row_counts, epoch_us(published_at), {since} FROM publication"  # noqa: S608 - ours
             ).fetchone()
     except (ReadError, duckdb.Error):
         # Not there, damaged, or of another making: it is built anew.
         return None
     if row is None:
         return None
-    fingerprint, published_us, row_counts = row
+    fingerprint, row_counts, published_us, rebuilt_us, replaced_rows = row
     return Publication(
         database_path=database_path,
         row_counts=dict(row_counts),
-        published_at=datetime.fromtimestamp(published_us / 1_000_000, UTC),
+        published_at=_moment(published_us),
+        rebuilt_at=_moment(rebuilt_us),
+        replaced_rows=replaced_rows,
         changed=False,
         size_bytes=database_path.stat().st_size,
         fingerprint=fingerprint,
     )
 
 
-def _fingerprint(store: ParquetStore, query_sets: tuple[str, ...]) -> str:
-    """Hash of all that decides what the database will hold: every file, the sets, and who builds it."""
-    files = {file.path: store.storage.identity(file.path) for table in TABLES for file in store.files(table)}
-    inputs = {
-        "files": files,
-        "query_sets": query_sets,
-        "package": __version__,
-        "duckdb": duckdb.__version__,
-        "schema": SCHEMA_VERSION,
-        "layout": LAYOUT_VERSION,
-    }
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+@dataclass(frozen=True)
+class _Update:
+    """How a copy of the published database becomes the new one."""
+
+    changed: tuple[TableFile, ...]
+    replaced_rows: int
 
 
-def _verify(building: Path, *, row_counts: Mapping[str, int], fingerprint: str, query_sets: tuple[str, ...]) -> None:
+def _publish_locked(
+    store: ParquetStore, database_path: Path, query_sets: tuple[str, ...], *, snapshot_days: int, rebuild: bool
+) -> Publication:
+    # Whoever left these is dead: the lock is ours.
+    for leftover in database_path.parent.glob(f".{database_path.name}.*{_BUILDING_SUFFIX}*"):
+        _remove(leftover)
+    store.sweep()
+    sources = Sources.of(store, query_sets=query_sets)
+    standing = read_publication(database_path)
+    if standing is not None and standing.fingerprint == sources.fingerprint and not rebuild:
+        prune_snapshots(database_path, keep_days=snapshot_days, now=datetime.now(UTC))
+        return standing
+    published_at = datetime.now(UTC)
+    building = database_path.with_name(f".{database_path.name}.{os.getpid()}.{secrets.token_hex(4)}{_BUILDING_SUFFIX}")
+    update = None if standing is None or rebuild else _update_of(standing, sources, store)
+    try:
+        if update is None or not _updated(building, store, sources, update, database_path, published_at):
+            build_database(building, store, sources=sources, published_at=published_at)
+            _verify(building, sources)
+        fsync_file(building)
+        if standing is not None and snapshot_days > 0:
+            keep_snapshot(database_path, published_at=standing.published_at)
+        building.replace(database_path)
+        fsync_folder(database_path.parent)
+    except duckdb.Error as error:
+        raise _not_published(database_path, str(error)) from error
+    finally:
+        _remove_all_of(building)
+    prune_snapshots(database_path, keep_days=snapshot_days, now=published_at)
+    publication = read_publication(database_path)
+    if publication is None:
+        raise _not_published(database_path, "what was just published cannot be read back")
+    return replace(publication, changed=True)
+
+
+def _update_of(standing: Publication, sources: Sources, store: ParquetStore) -> _Update | None:
+    """What to change in a copy of the published database; None if it has to be built anew, or had better be."""
+    if not standing.fingerprint.startswith(f"{sources.making}-"):
+        return None
+    try:
+        with open_read_only(standing.database_path) as connection:
+            rows = connection.execute("SELECT path, table_name, row_count, identity FROM publication_files").fetchall()
+    except (ReadError, duckdb.Error):
+        return None
+    held: dict[TableFile, tuple[int, str]] = {}
+    for path, table, row_count, identity in rows:
+        file = locate(TABLES[table], path)
+        if file is None:
+            return None
+        held[file] = (row_count, identity)
+    gone = [file for file in held if file not in sources.identities]
+    other = [file for file, identity in sources.identities.items() if held.get(file, (0, ""))[1] != identity]
+    if any(not file.partition and TABLES[file.table].partition_by for file in (*gone, *other)):
+        # A file of an earlier layout holds rows of many partitions.
+        return None
+    # A table that is replaced whole leaves nothing behind; a part of one leaves its old rows.
+    dead = sum(held[file][0] for file in (*gone, *other) if file in held and file.partition)
+    replaced_rows = standing.replaced_rows + dead
+    written = sum(store.row_count(file) for file in other)
+    total = sum(row_count for row_count, _ in held.values()) + written
+    if max(written, replaced_rows) > REBUILD_SHARE * total and total > _SMALL_ROWS:
+        return None
+    return _Update(changed=(*gone, *other), replaced_rows=replaced_rows)
+
+
+def _updated(
+    building: Path,
+    store: ParquetStore,
+    sources: Sources,
+    update: _Update,
+    database_path: Path,
+    published_at: datetime,
+) -> bool:
+    """Make the new database from the old one; say whether that went well."""
+    try:
+        copy_file(database_path, building)
+        update_database(
+            building,
+            store,
+            sources=sources,
+            changed=update.changed,
+            replaced_rows=update.replaced_rows,
+            published_at=published_at,
+        )
+        _verify(building, sources)
+    except (duckdb.Error, PublicationError) as error:
+        _logger.warning("%s cannot be brought up to date and is built anew: %s", database_path, error)
+        _remove_all_of(building)
+        return False
+    return True
+
+
+def _verify(building: Path, sources: Sources) -> None:
     """Read the finished file as an analyst would, before anyone can."""
+    standing = read_publication(building)
+    if standing is None or standing.fingerprint != sources.fingerprint:
+        raise PublicationError("the new database does not say what it was built from; it was not published, run again")
     with open_read_only(building) as connection:
-        for table, expected in row_counts.items():
+        held = dict(connection.execute("SELECT path, identity FROM publication_files").fetchall())
+        if held != {file.path: identity for file, identity in sources.identities.items()}:
+            raise PublicationError("the new database was built from other files; it was not published, run again")
+        for table, expected in standing.row_counts.items():
             found = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608 - names from TABLES
             if found != (expected,):
                 raise PublicationError(
                     f"the new database has {found and found[0]} rows in {table} where its sources have {expected}; "
                     "it was not published, run again"
                 )
-        for query_set in query_sets:
+        for query_set in sources.query_sets:
             connection.execute(f'SELECT 1 FROM "{query_set}" LIMIT 1')  # noqa: S608 - an identifier, quoted
-    standing = read_publication(building)
-    if standing is None or standing.fingerprint != fingerprint:
-        raise PublicationError("the new database does not say what it was built from; it was not published, run again")
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
 
 
 def _not_published(database_path: Path, reason: str) -> WarehouseError:
@@ -199,9 +298,9 @@ def _not_published(database_path: Path, reason: str) -> WarehouseError:
     return PublicationError(f"{message}; make room or mend the permissions, and run again")
 
 
-def _fsync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _remove_all_of(building: Path) -> None:
+    for leftover in building.parent.glob(f"{building.name}*"):
+        _remove(leftover)
 
 
 def _remove(leftover: Path) -> None:

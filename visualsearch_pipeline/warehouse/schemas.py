@@ -1,7 +1,7 @@
 """The tables of the warehouse: the one place where a column, its type and its meaning are written down.
 
 A change here is additive (a nullable column, and `version` one higher), so that files of every earlier version stay
-readable. Tables with a `day` in their path grow by file; the others are written whole, from the ledger.
+readable. Tables with a `day` in their path have one file per day (and query set); the others are one file.
 """
 
 from __future__ import annotations
@@ -53,6 +53,59 @@ HITS: Final = TableSpec(
     sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("rank", "ascending")),
     partition_by=("query_set", "day"),
 )
+
+HIT_CHANGES: Final = TableSpec(
+    name="hit_changes",
+    description=(
+        "One row per hit that is new, gone or moved since the answer before to the same query about the same video. "
+        "A query's first run over old footage changes nothing; footage that arrives later does."
+    ),
+    columns=(
+        *_QUERY_COLUMNS,
+        ColumnSpec("previous_query_version", _STRING, "The version compared with; absent for footage that arrived."),
+        ColumnSpec("day", _DAY, _DAY_MEANING, nullable=False),
+        ColumnSpec("video_no", _STRING, "The video in the service's library.", nullable=False),
+        ColumnSpec("media_uri", _STRING, "The source file of the video."),
+        ColumnSpec("video_name", _STRING, "The video's name as the service knows it."),
+        ColumnSpec("change", _STRING, "new, gone or moved.", nullable=False),
+        ColumnSpec("start_seconds", _DOUBLE, "Where the match begins now, in seconds; absent when it is gone."),
+        ColumnSpec("end_seconds", _DOUBLE, "Where it ends now, in seconds; absent when it is gone."),
+        ColumnSpec("score", _DOUBLE, "Its score now; absent when it is gone."),
+        ColumnSpec("previous_start_seconds", _DOUBLE, "Where it began before, in seconds; absent when it is new."),
+        ColumnSpec("previous_end_seconds", _DOUBLE, "Where it ended before, in seconds; absent when it is new."),
+        ColumnSpec("previous_score", _DOUBLE, "Its score before; absent when it is new."),
+        ColumnSpec("text", _STRING, "The words or the caption that match, or matched."),
+        ColumnSpec("keyframe_bucket", _STRING, "Bucket of the picture that stands for the match."),
+        ColumnSpec("keyframe_blob", _STRING, "Path of that picture in its bucket."),
+        ColumnSpec("detected_at", TIMESTAMP, "When the answer came that differs.", nullable=False),
+        ColumnSpec("run_id", _STRING, "The run that noticed."),
+        ColumnSpec("revision", _INTEGER, "Which writing of the day's hits brought the change, from 1.", nullable=False),
+    ),
+    sort_by=(
+        ("revision", "ascending"),
+        ("query_id", "ascending"),
+        ("query_version", "ascending"),
+        ("video_no", "ascending"),
+        ("change", "ascending"),
+        ("start_seconds", "ascending"),
+        ("previous_start_seconds", "ascending"),
+    ),
+    partition_by=("query_set", "day"),
+)
+
+ANSWERED: Final = TableSpec(
+    name="_answered",
+    description="One row per query version and video that was ever answered: what hit_changes compares with.",
+    columns=(
+        *_QUERY_COLUMNS,
+        ColumnSpec("day", _DAY, _DAY_MEANING, nullable=False),
+        ColumnSpec("video_no", _STRING, "The video in the service's library.", nullable=False),
+        ColumnSpec("revision", _INTEGER, "Which writing of the day's hits brought the first answer.", nullable=False),
+    ),
+    sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("video_no", "ascending")),
+    partition_by=("query_set", "day"),
+)
+"""Kept beside the tables and not one of them: readers skip names that begin so."""
 
 VIDEOS: Final = TableSpec(
     name="videos",
@@ -106,6 +159,9 @@ COVERAGE: Final = TableSpec(
         ("day", "ascending"),
         ("video_no", "ascending"),
     ),
+    version=2,
+    partition_by=("query_set", "day"),
+    earlier_partitions=((),),
 )
 
 QUERIES: Final = TableSpec(
@@ -167,8 +223,12 @@ API_CALLS: Final = TableSpec(
         ColumnSpec("bytes_sent", _INTEGER, "Size of the request's body in bytes."),
         ColumnSpec("bytes_received", _INTEGER, "Size of the answer's body in bytes."),
         ColumnSpec("cost_usd", _DOUBLE, "What the call costs by the price table, in US dollars."),
+        ColumnSpec("day", _DAY, "Partition: the UTC date of started_at."),
     ),
+    version=2,
     sort_by=(("started_at", "ascending"), ("call_id", "ascending")),
+    partition_by=("day",),
+    earlier_partitions=((),),
 )
 
 ARCHIVE: Final = TableSpec(
@@ -218,19 +278,40 @@ PUBLICATION: Final = TableSpec(
         ),
         ColumnSpec("fingerprint", _STRING, "Hash of everything it was built from.", nullable=False),
         ColumnSpec("row_counts", pa.map_(_STRING, _INTEGER), "Rows per table when it was built.", nullable=False),
+        ColumnSpec("rebuilt_at", TIMESTAMP, "When all of it was last built anew; changes were put in since."),
+        ColumnSpec("replaced_rows", _INTEGER, "Rows that were replaced in it since then."),
     ),
+    version=2,
+)
+
+PUBLICATION_FILES: Final = TableSpec(
+    name="publication_files",
+    description="One row per Parquet file that this database was built from.",
+    columns=(
+        ColumnSpec("path", _STRING, "The file, relative to the folder of the warehouse.", nullable=False),
+        ColumnSpec("table_name", _STRING, "The table it is a part of.", nullable=False),
+        ColumnSpec("row_count", _INTEGER, "Its rows.", nullable=False),
+        ColumnSpec("identity", _STRING, "Changes whenever the file is replaced.", nullable=False),
+    ),
+    sort_by=(("path", "ascending"),),
 )
 
 LEDGER_TABLES: Final = (VIDEOS, COVERAGE, QUERIES, API_CALLS, ARCHIVE, FAILURES)
-"""Tables that are written whole, from the ledger's state."""
+"""Tables that are made from the ledger's state."""
 
 DAY_TABLES: Final = (TRANSCRIPTS, CAPTIONS)
-"""Tables with one file per day."""
+"""Tables with one file per day, made from the service's answers."""
+
+FILE_TABLES: Final = (HITS, HIT_CHANGES, *LEDGER_TABLES, *DAY_TABLES)
+"""Tables that are kept in Parquet files."""
 
 TABLES: Final[Mapping[str, TableSpec]] = MappingProxyType(
-    {spec.name: spec for spec in (HITS, *LEDGER_TABLES, *DAY_TABLES, PUBLICATION)}
+    {spec.name: spec for spec in (*FILE_TABLES, PUBLICATION, PUBLICATION_FILES)}
 )
 """Every table, by name."""
+
+STORED: Final[Mapping[str, TableSpec]] = MappingProxyType({spec.name: spec for spec in (*FILE_TABLES, ANSWERED)})
+"""Everything that is kept in Parquet files, by name."""
 
 SCHEMA_VERSION: Final = sum(spec.version for spec in TABLES.values())
 """Changes whenever any table does."""

@@ -7,16 +7,19 @@ reader's glob, so what a killed writer left behind is never read; it is swept wh
 
 from __future__ import annotations
 
+import errno
 import filecmp
 import io
 import os
 import secrets
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import fsspec
+import fsspec.utils
 from fsspec.implementations.local import LocalFileSystem
 
 from visualsearch_pipeline.warehouse.errors import StorageWriteError
@@ -59,25 +62,24 @@ class Storage:
         """The size of the file at `path`."""
         return int(self._file_system.size(self.location(path)))
 
-    def identity(self, path: str) -> str:
-        """A text that changes whenever the file at `path` is replaced."""
-        if self._is_local:
-            status = Path(self.location(path)).stat()
-            return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
-        return str(self._file_system.ukey(self.location(path)))
+    def identities(self, folder: str, *, suffix: str) -> Mapping[str, str]:
+        """Every file under `folder` whose name ends in `suffix`, with a text that changes whenever it is replaced.
 
-    def list(self, folder: str, *, suffix: str) -> tuple[str, ...]:
-        """Every file under `folder` whose name ends in `suffix`, sorted; hidden files and folders are left out."""
+        One listing, however many files. Sorted by path; hidden files and folders are left out.
+        """
         self._file_system.invalidate_cache()
-        found = self._file_system.find(self.location(folder))
-        relative = (str(path)[len(self._base) + 1 :] for path in found)
-        return tuple(
-            sorted(
-                path
-                for path in relative
-                if path.endswith(suffix) and not any(part.startswith((".", "_")) for part in path.split("/"))
-            )
-        )
+        found = self._file_system.find(self.location(folder), detail=True)
+        identities = {}
+        for location, details in sorted(found.items()):
+            path = str(location)[len(self._base) + 1 :]
+            if path.endswith(suffix) and not any(part.startswith((".", "_")) for part in path.split("/")):
+                identities[path] = self._identity(details)
+        return identities
+
+    def _identity(self, details: Mapping[str, object]) -> str:
+        if not self._is_local:
+            return str(fsspec.utils.tokenize(sorted((name, str(value)) for name, value in details.items())))
+        return f"{details['size']}:{details['mtime']}:{details['ino']}"
 
     def write(self, path: str, write: Callable[[BinaryIO], None]) -> bool:
         """Put under `path` what `write` writes, whole or not at all.
@@ -98,6 +100,23 @@ class Storage:
                 f"cannot write {location}: {reason}. What stood there before is untouched; make room or mend the "
                 "permissions, and run again"
             )
+            raise StorageWriteError(message, path=location) from error
+
+    def remove(self, path: str) -> None:
+        """Remove the file at `path`, if there is one, for good: it does not come back after a loss of power.
+
+        Raises:
+            StorageWriteError: it cannot be removed.
+        """
+        location = self.location(path)
+        try:
+            self._file_system.rm_file(location)
+            if self._is_local:
+                fsync_folder(Path(location).parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            message = f"cannot remove {location}: {error.strerror or error}; mend the permissions, and run again"
             raise StorageWriteError(message, path=location) from error
 
     def sweep(self, *, older_than_seconds: float = LEFTOVER_AGE_SECONDS) -> int:
@@ -138,6 +157,29 @@ class Storage:
         finally:
             temporary.unlink(missing_ok=True)
         return True
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file within the kernel; on a file system that can share blocks (Btrfs, XFS), without writing them."""
+    if not hasattr(os, "copy_file_range"):
+        shutil.copyfile(source, target)
+        return
+    with source.open("rb") as read, target.open("xb") as written:
+        left = os.fstat(read.fileno()).st_size
+        try:
+            while left and (copied := os.copy_file_range(read.fileno(), written.fileno(), left)):
+                left -= copied
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            # This file system cannot; what was copied so far stands, and both files are at its end.
+            shutil.copyfileobj(read, written)
+
+
+def fsync_file(path: Path) -> None:
+    """Make what is in the file at `path` survive a loss of power."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def fsync_folder(folder: Path) -> None:

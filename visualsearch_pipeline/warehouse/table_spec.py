@@ -66,6 +66,7 @@ class TableSpec:
         sort_by: The order of the rows in each file; nulls last.
         partition_by: Columns that stand in the path of a file (`day=2026-01-31/`) and not in the file: pandas and
             pyarrow refuse a folder whose files repeat them.
+        earlier_partitions: The same of earlier versions, whose files are still read.
     """
 
     name: str
@@ -74,6 +75,7 @@ class TableSpec:
     version: int = 1
     sort_by: tuple[tuple[str, SortOrder], ...] = ()
     partition_by: tuple[str, ...] = ()
+    earlier_partitions: tuple[tuple[str, ...], ...] = ()
 
     @property
     def arrow_schema(self) -> pa.Schema:
