@@ -7,6 +7,7 @@ from visualsearch_pipeline.ledger.fetches import ArchivedObject, TranscriptionKi
 from visualsearch_pipeline.ledger.items import Content, Item, Sighting
 from visualsearch_pipeline.ledger.leases import LeaseOwner
 from visualsearch_pipeline.ledger.ledger import Ledger
+from visualsearch_pipeline.ledger.reindexing import IndexMark
 from visualsearch_pipeline.ledger.searches import Covered, QueryRecord, Question
 from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoState
 from visualsearch_pipeline.ledger.uploads import Upload
@@ -19,6 +20,7 @@ __all__ = [
     "Content",
     "Covered",
     "Failure",
+    "IndexMark",
     "Item",
     "ItemState",
     "LeaseOwner",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -96,6 +96,27 @@ def columns_of(table: sa.Table, row_type: type[RowT]) -> tuple[sa.Column[object]
 def read_all(connection: Connection, select: sa.Select[*tuple[Any, ...]], row_type: type[RowT]) -> tuple[RowT, ...]:
     """The rows of a select of `columns_of(table, row_type)`."""
     return tuple(row_type(**row) for row in connection.execute(select).mappings())
+
+
+def upsert_all(
+    connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], *, update: tuple[str, ...]
+) -> None:
+    """Insert plain rows of the same columns in one go, or update the named columns where their primary key is there."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        pg_insert = postgresql.insert(table)
+        pg_changes = {name: pg_insert.excluded[name] for name in update}
+        connection.execute(pg_insert.on_conflict_do_update(index_elements=keys, set_=pg_changes), rows)
+        return
+    from sqlalchemy.dialects import sqlite
+
+    insert = sqlite.insert(table)
+    changes = {name: insert.excluded[name] for name in update}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), rows)
 
 
 def upsert(connection: Connection, table: sa.Table, values: dict[str, object], *, update: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -50,7 +50,7 @@ def as_table(rows: Iterable[HitRow]) -> pa.Table:
     """The rows in the columns of the table `hits`, all but their rank."""
     schema = TABLES["hits"].arrow_schema
     unranked = pa.schema([field for field in schema if field.name != "rank"])
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=unranked)
+    return pa.Table.from_pylist([vars(row) for row in rows], schema=unranked)
 
 
 def keep_best(hits: pa.Table, top_k: Mapping[tuple[str, str], int]) -> pa.Table:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from visualsearch_pipeline.api import Video, VideoStatus, VisualSearchError
-from visualsearch_pipeline.ledger import LibraryVideo, VideoObservation, VideoState
+from visualsearch_pipeline.ledger import IndexMark, LibraryVideo, VideoObservation, VideoState
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.upload import stopping_error
 
@@ -72,12 +72,15 @@ def _observe(pipeline: Pipeline, watched: dict[str, LibraryVideo]) -> list[Video
     now = pipeline.now()
     unseen = dict(watched)
     observations: list[VideoObservation] = []
+    listed: list[Video] = []
     for video in pipeline.client.iter_videos():
+        listed.append(video)
         known = unseen.pop(video.video_no, None)
         if known is not None:
             observations.append(_observation(pipeline, known, video, now=now))
         if not unseen or (_adopted_none(unseen) and video.created_at is not None and video.created_at < oldest):
             break
+    notice_reindexed(pipeline, listed)
     for known in unseen.values():
         is_known_missing = known.state is VideoState.MISSING
         found = None if is_known_missing else pipeline.client.get_metadata(known.video_no)
@@ -85,6 +88,32 @@ def _observe(pipeline: Pipeline, watched: dict[str, LibraryVideo]) -> list[Video
             _unseen(pipeline, known, now=now) if found is None else _observation(pipeline, known, found, now=now)
         )
     return observations
+
+
+def notice_reindexed(pipeline: Pipeline, listed: Iterable[Video]) -> tuple[str, ...]:
+    """Let everything be asked again about those of `listed` that the service has indexed anew. Makes no call.
+
+    Args:
+        pipeline: the run.
+        listed: what the service says of some or all videos. A poll passes on the pages that it reads anyhow; a changed
+            video further back in the list is noticed by whoever lists all of it.
+
+    Returns:
+        The `video_no` of every video that changed.
+    """
+    marks = [
+        IndexMark(
+            video_no=video.video_no,
+            is_ready=video.status is VideoStatus.READY,
+            created_at=video.created_at,
+            size_bytes=video.size_bytes,
+        )
+        for video in listed
+    ]
+    changed = pipeline.ledger.reindexing.notice(marks)
+    if changed:
+        pipeline.progress.note(f"the service has indexed {len(changed)} videos anew; they are searched again")
+    return changed
 
 
 def _adopted_none(unseen: dict[str, LibraryVideo]) -> bool:

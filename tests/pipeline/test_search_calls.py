@@ -1,0 +1,134 @@
+"""How many calls a search takes, counted in the service's own journal, and that nothing is missing for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.pipeline.seeded_library import FIRST_DAY, SeededLibrary, spread
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject
+
+TEXT = "queries: [{id: zebra, text: zebra, filtering_level: low}]"
+DIALECTS: dict[str, dict[str, Any]] = {"spring-2026": {"unique_id": "default"}, "openapi": {"folder_id": -1}}
+
+
+def library_of(make_project: MakeProject, query_set: str = TEXT, **sandbox: Any) -> SeededLibrary:
+    project = make_project((), **sandbox)
+    project.write_queries("street", query_set)
+    return SeededLibrary(project)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_300_hits_in_10000_videos_are_found_with_at_most_5_calls_and_none_the_next_time(
+    make_project: MakeProject, dialect: str
+) -> None:
+    library = library_of(make_project, dialect=dialect)
+    library.project.configure(api={"scope": DIALECTS[dialect]})
+    by_day, hit_count = spread(10_000, day_count=30, hit_count=300)
+    numbers = library.add(by_day)
+
+    report = library.search()
+
+    calls = len(library.project.calls("search"))
+    assert calls == report.calls <= 5
+    assert (report.pairs, report.hits, report.truncated) == (10_000, hit_count, 0)
+    found = library.hits()
+    assert max(found.values()) == 1
+    assert len(found) == hit_count
+    assert {number for number, _ in found} <= set(numbers)
+    assert report.calls_saved == 10_000 - calls
+    assert report.cost_usd == pytest.approx(calls * 0.0001)
+    assert library.search().pairs == 0
+    assert len(library.project.calls("search")) == calls
+
+
+def test_30000_hits_in_10000_videos_are_complete_within_the_bound(make_project: MakeProject) -> None:
+    library = library_of(make_project)
+    by_day, hit_count = spread(10_000, day_count=30, hit_count=30_000)
+    library.add(by_day)
+
+    report = library.search()
+
+    assert len(library.project.calls("search")) == report.calls <= 10_000 / 100 + 30_000 / 1000 + 10
+    found = library.hits()
+    assert (len(found), sum(found.values()), report.truncated) == (hit_count, hit_count, 0)
+
+
+def test_270_new_videos_and_200_queries_take_at_most_3_calls_a_query(make_project: MakeProject) -> None:
+    template = 'queries: [{id: "q_{n}", text: "zebra {n}", filtering_level: low, parameters: {n: [%s]}}]'
+    library = library_of(make_project, template % ", ".join(f"w{n}" for n in range(200)))
+    by_day, _ = spread(270, day_count=1, hit_count=30)
+    library.add(by_day)
+
+    report = library.search()
+
+    calls = library.project.calls("search")
+    assert (report.queries, report.pairs) == (200, 200 * 270)
+    asked = [entry.params["search_param"] for entry in calls]
+    assert max(asked.count(text) for text in set(asked)) <= 3
+    assert len(set(asked)) == 200
+
+
+def test_a_video_that_comes_late_is_searched_alone(make_project: MakeProject) -> None:
+    library = library_of(make_project)
+    by_day, _ = spread(500, day_count=2, hit_count=10)
+    library.add(by_day)
+    library.search()
+    mark = library.project.mark()
+    (late,) = library.add({FIRST_DAY: [["zebra"]]})
+
+    report = library.search()
+
+    (call,) = library.project.calls("search", since=mark)
+    assert late in str(call.params["video_nos"])
+    assert (report.pairs, report.hits) == (1, 1)
+    assert library.hits()[late, 0.0] == 1
+
+
+def test_the_newest_day_of_every_query_is_whole_before_an_older_one_is_asked_for(make_project: MakeProject) -> None:
+    """Two queries with too many hits for one call: both are split by day, and written together day by day."""
+    both = """\
+        queries:
+          - {id: zebra, text: zebra, filtering_level: low}
+          - {id: horse, text: zebra horse, filtering_level: low}
+        """
+    library = library_of(make_project, both)
+    by_day, _ = spread(800, day_count=4, hit_count=4500)
+    library.add(by_day)
+    order: list[Any] = []
+
+    with library.project.pipeline() as pipeline:
+        from visualsearch_pipeline.pipeline.search import register_queries, search
+
+        record = pipeline.ledger.searches.record_coverage
+
+        def recording(pairs: Any, **given: Any) -> None:
+            pairs = list(pairs)
+            order.append({(pair.query_id, pair.day) for pair in pairs})
+            record(pairs, **given)
+
+        pipeline.ledger.searches.record_coverage = recording
+        register_queries(pipeline, pipeline.catalog)
+        search(pipeline, pipeline.catalog.sets[0])
+
+    days = [day for written in order for day in sorted({day for _, day in written})]
+    assert days == sorted(days, reverse=True), "written once each, the newest first"
+    assert all({query_id for query_id, _ in written} == {"zebra", "horse"} for written in order)
+
+
+def test_a_run_out_of_time_keeps_what_was_answered_and_the_next_one_finishes(make_project: MakeProject) -> None:
+    library = library_of(make_project)
+    by_day, hit_count = spread(600, day_count=6, hit_count=3000)
+    library.add(by_day)
+
+    reports = [library.search(step_seconds=0.001)]
+    while reports[-1].pairs:
+        assert len(reports) < 50, "each run gets further"
+        reports.append(library.search())
+
+    assert len(reports) > 2
+    found = library.hits()
+    assert (len(found), sum(found.values())) == (hit_count, hit_count)
