@@ -21,6 +21,7 @@ from visualsearch_pipeline.pipeline.upload import upload
 from visualsearch_pipeline.sandbox import Dialect, FaultKind, FaultRule, Sandbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import MakeProject
@@ -216,13 +217,13 @@ def test_21_a_url_is_fetched_at_once_from_a_form_or_from_json(
 ) -> None:
     answering.say(red_clip.read_bytes(), media_type="video/mp4")
     link = f"{answering.url}/footage/night%20shift.mp4?Expires=1&Signature=abc"
-    asks = (
+    ways: tuple[Callable[[], str], ...] = (
         lambda: client.upload_url(link).video_no,
-        lambda: wire.form("upload_url", url=link)["data"]["videoNo"],
-        lambda: wire.post("upload_url", {"url": link})["data"]["videoNo"],
+        lambda: str(wire.form("upload_url", url=link)["data"]["videoNo"]),
+        lambda: str(wire.post("upload_url", {"url": link})["data"]["videoNo"]),
     )
-    for number, ask in enumerate(asks, start=1):
-        assert ask() in {video.video_no for video in server.videos()}
+    for number, upload_url in enumerate(ways, start=1):
+        assert upload_url() in {video.video_no for video in server.videos()}
         assert len(answering.received) == number
     assert {video.video_name for video in server.videos()} == {"night shift"}
 

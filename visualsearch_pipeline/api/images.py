@@ -154,5 +154,6 @@ class ImageCalls:
         }
         body: Json = {name: value for name, value in fields.items() if value is not None}
         data = self._transport.request(Call(SEARCH, item=text, json=body))
-        found = member(data, "item", "items", operation=SEARCH.name, item=text)
+        # Nothing found may come as an empty array in place of the page (contract §2.8, §9.40).
+        found = None if data == [] else member(data, "item", "items", operation=SEARCH.name, item=text)
         return parse_items(ImageHit, found, operation=SEARCH.name, item=text)
