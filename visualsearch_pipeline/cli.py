@@ -1,13 +1,13 @@
 """The command line: a thin face.
 
-Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending; as usual in a shell,
-130 after Ctrl-C, and 141 when whoever reads the output has closed it.
+Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending, 5 stopped by the
+budget; as usual in a shell, 130 after Ctrl-C, and 141 when whoever reads the output has closed it.
 """
 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -15,15 +15,22 @@ from typer.core import TyperGroup
 
 import visualsearch_pipeline
 
+if TYPE_CHECKING:
+    from visualsearch_pipeline.pipeline.status import Status
+
 ALL_DONE: Final = 0
 ERROR: Final = 1
 USAGE: Final = 2
 DONE_WITH_FAILURES: Final = 3
 STILL_PENDING: Final = 4
+STOPPED_BY_BUDGET: Final = 5
 INTERRUPTED: Final = 130
 OUTPUT_CLOSED: Final = 141
 
-_EXIT_CODES: Final = "Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending."
+_EXIT_CODES: Final = (
+    "Exit codes: 0 all done, 1 error, 2 usage or settings, 3 done with failed items, 4 still pending, "
+    "5 stopped by the budget."
+)
 _PLAIN_EXIT_CODES: Final = "Exit codes: 0 done, 1 error, 2 usage or settings."
 
 
@@ -118,7 +125,7 @@ def run(
     _check_api_key(read_api_key())
     status = run_pending(settings, console=err, wait=wait, timeout_seconds=timeout)
     print_status(out, status)
-    raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
+    raise typer.Exit(exit_code(status))
 
 
 @app.command(epilog=f"Example: `visualsearch status --config demo/visualsearch.yaml`\n\n{_EXIT_CODES}")
@@ -130,7 +137,7 @@ def status(*, config: ConfigOption = None) -> None:
 
     found = current_status(load_settings(config))
     print_status(out, found)
-    raise typer.Exit(exit_code(is_done=found.is_done, has_failures=found.has_failures))
+    raise typer.Exit(exit_code(found))
 
 
 @app.command(epilog=f"Example: `visualsearch plan --no-look`\n\n{_PLAIN_EXIT_CODES}")
@@ -212,7 +219,7 @@ def demo(
     if folder is None:
         folder = DEMO_FOLDER if media is None else Path(f"{DEMO_FOLDER}-{media.absolute().name}")
     status = run_demo(folder, media=media, out=out, err=err, timeout_seconds=timeout)
-    raise typer.Exit(exit_code(is_done=status.is_done, has_failures=status.has_failures))
+    raise typer.Exit(exit_code(status))
 
 
 @app.command(epilog=f"Example: `visualsearch dev --port 3000`\n\n{_PLAIN_EXIT_CODES}")
@@ -239,11 +246,13 @@ def _check_api_key(key: str) -> None:
         raise SettingsError(f"{API_KEY_VARIABLE}: {error}") from None  # whose own frames know the key
 
 
-def exit_code(*, is_done: bool, has_failures: bool) -> int:
+def exit_code(status: "Status") -> int:
     """The exit code that says how things stand."""
-    if not is_done:
+    if status.budget_stops:
+        return STOPPED_BY_BUDGET
+    if not status.is_done:
         return STILL_PENDING
-    return DONE_WITH_FAILURES if has_failures else ALL_DONE
+    return DONE_WITH_FAILURES if status.has_failures else ALL_DONE
 
 
 def main() -> None:

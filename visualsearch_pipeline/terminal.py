@@ -118,6 +118,8 @@ def print_status(console: Console, status: Status) -> None:
     counts.add_row("archive", _archived(status.archive))
     counts.add_row("spent", f"${status.spent_usd:.4f}")
     counts.add_row("to do", _to_do(status))
+    for stop in status.budget_stops:
+        counts.add_row("stopped", Text(f"{stop.subject}: {printable(stop.reason)}", style="yellow"))
     console.print(counts)
     print_failures(console, status)
 

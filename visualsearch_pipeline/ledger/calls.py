@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -40,13 +41,21 @@ class Calls:
         with self._database.writing() as connection:
             connection.execute(sa.insert(api_calls).values(asdict(call)))
 
-    def spent_usd(self, *, since: datetime | None = None, run_id: str | None = None) -> float:
-        """What the recorded calls cost, over a time or in a run."""
+    def spent_usd(
+        self,
+        *,
+        since: datetime | None = None,
+        run_id: str | None = None,
+        run_ids: Collection[str] | None = None,
+    ) -> float:
+        """What the recorded calls cost, over a time, in a run or in several."""
         select = sa.select(sa.func.coalesce(sa.func.sum(api_calls.c.cost_usd), 0.0))
         if since is not None:
             select = select.where(api_calls.c.started_at >= since)
         if run_id is not None:
             select = select.where(api_calls.c.run_id == run_id)
+        if run_ids is not None:
+            select = select.where(api_calls.c.run_id.in_(run_ids))
         with self._database.reading() as connection:
             return float(connection.scalar(select) or 0.0)
 

@@ -22,7 +22,6 @@ from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.schedule import daily_schedule
 from visualsearch_pipeline.orchestration.sensors import indexing_sensor, new_media_sensor
 from visualsearch_pipeline.orchestration.steps import StepRunner
-from visualsearch_pipeline.pipeline.progress import Progress
 from visualsearch_pipeline.queries import load_query_sets
 from visualsearch_pipeline.settings import Settings
 
@@ -30,14 +29,14 @@ _ASSET_NAME = re.compile(r"[A-Za-z0-9_]+")
 
 
 def build_visual_search_defs(
-    settings: Settings, *, prefix: Sequence[str] = (), progress: Progress | None = None
+    settings: Settings, *, prefix: Sequence[str] = (), runner: StepRunner | None = None
 ) -> dg.Definitions:
     """Build the assets, sensors, schedule and resource of one pipeline. Touches no network and opens no database.
 
     Args:
         settings: the settings; the query sets are those in its folder now.
         prefix: put before every asset key and name, so that several pipelines can live in one project.
-        progress: where steps report instead of the run's log, for a terminal.
+        runner: opens the steps instead of one that reports to each run's log.
 
     Example:
         >>> from pathlib import Path
@@ -47,7 +46,7 @@ def build_visual_search_defs(
         9
     """
     keys = AssetKeys(tuple(prefix))
-    runner = StepRunner(settings, progress)
+    runner = runner or StepRunner(settings)
     files = load_query_sets(settings.queries).files
     query_sets = [query_set for query_set in files if _ASSET_NAME.fullmatch(query_set.name)]
     hits = [keys.hits(query_set.name) for query_set in query_sets]

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.partitions import DayRange, contiguous
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.sensors import REASON_TAG
-from visualsearch_pipeline.orchestration.steps import StepRunner
+from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, StepRunner
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
@@ -67,19 +67,24 @@ class PendingRunner:
             RunFailed: a run failed as a whole.
             PipelineError: the source cannot be listed.
             LedgerError: the ledger cannot be opened.
+
+        What a budget stops is left queued, all that fits is done, and the tables are published: see
+        `Status.budget_stops`. The whole command counts as one run.
         """
         read_api_key()
+        work = _Command(StepRunner(self.settings, self.progress, shares_budget=True))
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
         fruitless = 0
         before: object = None
         while True:
-            status = self._pass()
+            status = self._pass(work)
             after = _mark(status)
             moved = after != before
             before = after
             fruitless = 0 if moved else fruitless + 1
-            only_failures_left = not status.waiting and fruitless >= _FRUITLESS_PASSES
+            enough = 1 if work.refused else _FRUITLESS_PASSES
+            only_failures_left = not status.waiting and fruitless >= enough
             if not wait or status.is_done or only_failures_left:
                 return status
             if until is not None and time.monotonic() + pause > until:
@@ -89,23 +94,23 @@ class PendingRunner:
                 self.progress.note(f"waiting for {status.waiting} being written, sent or indexed")
             time.sleep(pause)
 
-    def _pass(self) -> Status:
-        definitions = build_visual_search_defs(self.settings, progress=self.progress)
+    def _pass(self, command: _Command) -> Status:
+        definitions = build_visual_search_defs(self.settings, runner=command.runner)
         keys = AssetKeys()
         with self._pipeline() as pipeline:
             look_at_source(pipeline)
             work = pending_work(pipeline)
-        self._materialize(definitions, [keys.media, keys.uploads], days=sorted({*work.media, *work.uploads}))
-        self._materialize(definitions, [keys.videos], days=self._pending().videos)
+        self._materialize(command, definitions, [keys.media, keys.uploads], days=sorted({*work.media, *work.uploads}))
+        self._materialize(command, definitions, [keys.videos], days=self._pending().videos)
         work = self._pending()
         results = [
             *(keys.hits(name) for name, days in work.hits.items() if days),
             *([keys.transcripts] if work.transcripts else []),
             *([keys.captions] if work.captions else []),
         ]
-        self._materialize(definitions, results, days=sorted({*_asked_days(work)}))
-        self._materialize(definitions, [keys.archive], days=self._pending().archive)
-        self._materialize(definitions, [keys.warehouse], days=None)
+        self._materialize(command, definitions, results, days=sorted({*_asked_days(work)}))
+        self._materialize(command, definitions, [keys.archive], days=self._pending().archive)
+        self._materialize(command, definitions, [keys.warehouse], days=None)
         with self._pipeline() as pipeline:
             return read_status(pipeline)
 
@@ -118,18 +123,26 @@ class PendingRunner:
         return runner.pipeline(VisualSearchResource.from_settings(self.settings), run_id="command line")
 
     def _materialize(
-        self, definitions: dg.Definitions, selection: Sequence[dg.AssetKey], *, days: Sequence[date] | None
+        self,
+        command: _Command,
+        definitions: dg.Definitions,
+        selection: Sequence[dg.AssetKey],
+        *,
+        days: Sequence[date] | None,
     ) -> None:
-        if not selection:
-            return
-        if days is None:
-            self._execute(definitions, selection, tags={})
-            return
-        for days_together in contiguous(days):
-            self._execute(definitions, selection, tags=_partition_tags(days_together))
+        all_tags = [{}] if days is None else [_partition_tags(days_together) for days_together in contiguous(days)]
+        for tags in all_tags:
+            allowed = [key for key in selection if key not in command.refused]
+            if allowed:
+                self._execute(command, definitions, allowed, tags=tags)
 
     def _execute(
-        self, definitions: dg.Definitions, selection: Sequence[dg.AssetKey], *, tags: Mapping[str, str]
+        self,
+        command: _Command,
+        definitions: dg.Definitions,
+        selection: Sequence[dg.AssetKey],
+        *,
+        tags: Mapping[str, str],
     ) -> None:
         job = definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
@@ -142,8 +155,24 @@ class PendingRunner:
         )
         if _was_interrupted(result):
             raise KeyboardInterrupt
-        if not result.success:
+        stopped = _stopped_by_budget(result)
+        command.refused.update(key for key in selection if _op_name(key) in stopped)
+        failed = {str(event.step_key) for event in _failed(result)}
+        if not result.success and (failed - stopped or not failed):
             raise RunFailed(_reason(result))
+
+
+@dataclass(frozen=True)
+class _Command:
+    """What the passes of one command share.
+
+    Attributes:
+        runner: Opens the steps; all runs of a command are one run to `budget.per_run_usd`.
+        refused: Assets that a budget stopped. They are not asked for again: nothing gets cheaper while we wait.
+    """
+
+    runner: StepRunner
+    refused: set[dg.AssetKey] = field(default_factory=set)
 
 
 def command_line_instance(settings: Settings) -> dg.DagsterInstance:
@@ -188,12 +217,29 @@ def _mark(status: Status) -> object:
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
     """Whether Ctrl-C came while a step ran: Dagster keeps it to itself and lets the step fail."""
     name = dg.DagsterExecutionInterruptedError.__name__
-    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    errors = [event.step_failure_data.error for event in _failed(result)]
     return any(error is not None and error.cls_name == name for error in errors)
 
 
+def _failed(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
+    return [event for event in result.all_events if event.is_step_failure]
+
+
+def _stopped_by_budget(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The keys of the steps that a budget refused a call."""
+    return {
+        str(event.step_key)
+        for event in _failed(result)
+        if (said := event.step_failure_data.user_failure_data) and STOPPED_BY_BUDGET in said.metadata
+    }
+
+
+def _op_name(key: dg.AssetKey) -> str:
+    return "__".join(key.path)
+
+
 def _reason(result: dg.ExecuteInProcessResult) -> str:
-    reasons = [_failure_message(event) for event in result.all_events if event.is_step_failure]
+    reasons = [_failure_message(event) for event in _failed(result)]
     return "\n".join(dict.fromkeys(reasons)) or "the run failed before its first step; see the Dagster UI"
 
 

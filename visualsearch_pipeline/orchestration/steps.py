@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import dagster as dg
@@ -14,14 +14,18 @@ import dagster as dg
 from visualsearch_pipeline.api import OperationFamily, VisualSearchError
 from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
-from visualsearch_pipeline.pipeline.errors import PipelineError
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.progress import LoggedProgress, Progress
+from visualsearch_pipeline.pipeline.spending import BUDGET_STEP
 from visualsearch_pipeline.settings import Settings
 from visualsearch_pipeline.warehouse import WarehouseError
 
 _TOLD_WAIT_SECONDS: Final = 3.0
 _TOLD_EVERY_SECONDS: Final = 30.0
+
+STOPPED_BY_BUDGET: Final = "stopped_by_budget"
+"""In a failure's metadata: the name of the budget that refused a call."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,14 @@ class StepRunner:
     Args:
         settings: the settings the definitions were built from.
         progress: where steps report instead of the run's log, for a terminal.
+        budget_run_ids: with `shares_budget`, the runs so far.
+        shares_budget: whether all runs that are opened here share `budget.per_run_usd`, as those of one command do.
     """
 
     settings: Settings
     progress: Progress | None = None
+    shares_budget: bool = False
+    budget_run_ids: set[str] = field(default_factory=set)
 
     @contextmanager
     def open(self, context: dg.AssetExecutionContext, visual_search: VisualSearchResource) -> Iterator[Pipeline]:
@@ -44,7 +52,10 @@ class StepRunner:
             dagster.Failure: with a message for people, when what is raised within concerns the whole step.
         """
         try:
-            with self.pipeline(visual_search, run_id=context.run.run_id, logger=context.log) as pipeline:
+            with (
+                self.pipeline(visual_search, run_id=context.run.run_id, logger=context.log) as pipeline,
+                _budget_stops_kept(pipeline, asset=_asset_of(context)),
+            ):
                 yield pipeline
         except (PipelineError, LedgerError, WarehouseError, VisualSearchError) as error:
             # What was done before is committed item by item; a new run goes on from there.
@@ -56,12 +67,37 @@ class StepRunner:
         """The pipeline outside of a step, as in a sensor."""
         progress = self.progress or LoggedProgress(logger)
         waits = _Waits(progress)
+        if self.shares_budget:
+            self.budget_run_ids.add(run_id)
         return Pipeline(
             self.settings,
             open_client=lambda on_call: visual_search.get_client(on_call=on_call, on_wait=waits.tell),
             run_id=run_id,
+            budget_run_ids=self.budget_run_ids if self.shares_budget else None,
             progress=progress,
         )
+
+
+def _asset_of(context: dg.AssetExecutionContext) -> str:
+    return "/".join(next(iter(context.selected_asset_keys)).path)
+
+
+@contextmanager
+def _budget_stops_kept(pipeline: Pipeline, *, asset: str) -> Iterator[None]:
+    """Keep in the ledger that a budget stopped a step, and forget it once the step gets calls through again."""
+    try:
+        yield
+    except BudgetExceeded as error:
+        pipeline.ledger.failures.record(
+            BUDGET_STEP, subject=asset, day=None, reason=str(error), retryable=True, at=pipeline.now()
+        )
+        raise dg.Failure(
+            description=f"stopped by the budget: {error}",
+            metadata={STOPPED_BY_BUDGET: dg.MetadataValue.text(f"budget.{error.budget}")},
+            allow_retries=False,
+        ) from error
+    if pipeline.spending.has_admitted:
+        pipeline.ledger.failures.resolve(subject=asset, at=pipeline.now(), steps=(BUDGET_STEP,))
 
 
 class _Waits:

@@ -17,7 +17,15 @@ class PipelineError(Exception):
 
 
 class BudgetExceeded(PipelineError):
-    """The next call would spend more than the settings allow; it was not made."""
+    """The next call would spend more than the settings allow; it was not made.
+
+    Attributes:
+        budget: Which one, as the settings name it: `per_run_usd` or `per_day_usd`.
+    """
+
+    def __init__(self, message: str, *, budget: str) -> None:
+        super().__init__(message)
+        self.budget = budget
 
 
 class SourceProblem(PipelineError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,6 +46,7 @@ class Pipeline:
         settings: the settings.
         open_client: makes the client, given where to report each attempt; called at most once.
         run_id: what this run is called in the ledger and the tables; made up if not given.
+        budget_run_ids: the runs that share `budget.per_run_usd` with this one, this one included; default: this one.
         progress: where steps report; default: log lines.
         clock: the time, aware; default: now in UTC.
     """
@@ -56,6 +57,7 @@ class Pipeline:
         *,
         open_client: Callable[[OnCall], VisualSearchClient],
         run_id: str | None = None,
+        budget_run_ids: Collection[str] | None = None,
         progress: Progress | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -65,7 +67,9 @@ class Pipeline:
         self.now = clock
         self.ledger = Ledger(settings.ledger_database_url)
         self.store = ParquetStore(str(settings.warehouse_root))
-        self.spending = Spending(budget=settings.budget, ledger=self.ledger, run_id=self.run_id, clock=clock)
+        self.spending = Spending(
+            budget=settings.budget, ledger=self.ledger, run_ids=budget_run_ids or (self.run_id,), clock=clock
+        )
         self._open_client = open_client
         self._client: VisualSearchClient | None = None
         self._catalog: QueryCatalog | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -28,6 +28,9 @@ SEARCH_OPERATIONS = frozenset(
 )
 """Operations priced as one search each (contract §3.2)."""
 
+BUDGET_STEP = "budget"
+"""Under this step the ledger keeps what a budget refused: a failure row whose subject is the asset."""
+
 DOWNLOAD_OPERATIONS = frozenset({"download", "download_blob"})
 """Operations priced by the bytes that came."""
 
@@ -40,21 +43,35 @@ class Spending:
 
     Calls under way count with what they are going to cost, so that transfers side by side do not pass a budget
     together. What another process has under way is not seen; what it has finished is.
+
+    Args:
+        budget: The budgets and the price table.
+        ledger: Where the bill is kept.
+        run_ids: The runs that share `budget.per_run_usd`: this one, and others that were asked for together with it.
+        clock: The time, aware.
     """
 
-    def __init__(self, *, budget: BudgetSettings, ledger: Ledger, run_id: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, *, budget: BudgetSettings, ledger: Ledger, run_ids: Collection[str], clock: Callable[[], datetime]
+    ) -> None:
         self._budget = budget
         self._ledger = ledger
-        self._run_id = run_id
+        self._run_ids = run_ids
         self._clock = clock
         self._indexing_usd: dict[str, float] = {}
         self._lock = threading.Lock()
         self._reserved_usd: dict[int, float] = {}
+        self._has_admitted = False
 
     @property
     def prices(self) -> PriceSettings:
         """The price table in force."""
         return self._budget.prices
+
+    @property
+    def has_admitted(self) -> bool:
+        """Whether any call was allowed to be made."""
+        return self._has_admitted
 
     def indexing_usd(self, duration_seconds: float | None) -> float:
         """What indexing a video of this length costs."""
@@ -91,12 +108,14 @@ class Spending:
             BudgetExceeded: on entering: the call would spend more than `budget.per_run_usd` or `budget.per_day_usd`.
         """
         if self._budget.per_run_usd is None and self._budget.per_day_usd is None:
+            self._has_admitted = True
             yield
             return
         caller = threading.get_ident()
         with self._lock:
             self._check(what, cost_usd=cost_usd)
             self._reserved_usd[caller] = cost_usd
+            self._has_admitted = True
         try:
             yield
         finally:
@@ -113,7 +132,7 @@ class Spending:
     def _check(self, what: str, *, cost_usd: float) -> None:
         reserved = sum(self._reserved_usd.values())
         if self._budget.per_run_usd is not None:
-            spent = reserved + self._ledger.calls.spent_usd(run_id=self._run_id)
+            spent = reserved + self._ledger.calls.spent_usd(run_ids=self._run_ids)
             self._refuse_above("per_run_usd", self._budget.per_run_usd, what, cost_usd=cost_usd, spent_usd=spent)
         if self._budget.per_day_usd is not None:
             midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -124,5 +143,6 @@ class Spending:
         if spent_usd + cost_usd > limit_usd + _ROUNDING_USD:
             raise BudgetExceeded(
                 f"{what} would cost ${cost_usd:.4f}, and ${spent_usd:.4f} of the ${limit_usd:.4f} of `budget.{name}` "
-                f"are spent (prices as of {self.prices.as_of}). It was not called; raise the budget or wait."
+                f"are spent (prices as of {self.prices.as_of}). It was not called; raise the budget or wait.",
+                budget=name,
             )

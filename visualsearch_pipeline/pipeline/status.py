@@ -10,6 +10,7 @@ from visualsearch_pipeline.ledger import Failure, ItemState, VideoState
 from visualsearch_pipeline.ledger.schema import archive, coverage, items, transcriptions, uploads, videos
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.spending import BUDGET_STEP
 from visualsearch_pipeline.queries import BrokenQuerySet
 
 
@@ -17,6 +18,7 @@ from visualsearch_pipeline.queries import BrokenQuerySet
 class Status:
     """Counts by state, what is left to do, and what failed.
 
+    `budget_stops` are the steps that a budget refused a call while there is work left.
     `waiting` counts what only time or the service can move on: files still being written, videos being indexed,
     uploads whose fate is open.
     """
@@ -33,6 +35,7 @@ class Status:
     pending: PendingWork
     waiting: int
     failures: tuple[Failure, ...]
+    budget_stops: tuple[Failure, ...]
     broken_query_sets: tuple[BrokenQuerySet, ...]
 
     @property
@@ -53,6 +56,8 @@ def read_status(pipeline: Pipeline) -> Status:
     items_by_state = _by_state(ledger.count_by(items.c.state))
     archived = ledger.count_by(archive.c.kind, archive.c.state)
     transcribed = {str(kind): count for (kind,), count in ledger.count_by(transcriptions.c.kind).items()}
+    pending = pending_work(pipeline)
+    unresolved = ledger.failures.unresolved()
     sums = sa.select(sa.func.count().label("pairs"), sa.func.coalesce(sa.func.sum(coverage.c.hits), 0).label("hits"))
     (answered,) = ledger.rows(sums)
     return Status(
@@ -65,13 +70,14 @@ def read_status(pipeline: Pipeline) -> Status:
         transcripts=transcribed.get("transcripts", 0),
         captions=transcribed.get("captions", 0),
         spent_usd=ledger.calls.spent_usd(),
-        pending=pending_work(pipeline),
+        pending=pending,
         waiting=(
             items_by_state.get(ItemState.SETTLING, 0)
             + videos_by_state.get(VideoState.INDEXING, 0)
             + len(ledger.uploads.open())
         ),
-        failures=ledger.failures.unresolved(),
+        failures=tuple(failure for failure in unresolved if failure.step != BUDGET_STEP),
+        budget_stops=tuple(failure for failure in unresolved if failure.step == BUDGET_STEP and pending.to_do),
         broken_query_sets=pipeline.catalog.broken,
     )
 
