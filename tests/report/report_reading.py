@@ -12,7 +12,7 @@ def shown_build(report: Path) -> Path:
     """The build that the page shows."""
     found = re.findall(r'(?:src|href)="(build-[0-9a-f]{16})/', (report / "index.html").read_text("utf-8"))
     assert len(set(found)) == 1, "the page takes its files from one build"
-    return report / found[0]
+    return report / str(found[0])
 
 
 def shown_data(report: Path, name: str) -> Any:

@@ -17,11 +17,6 @@ from visualsearch_pipeline.report import ReportBusyError, ReportDestinationError
 from visualsearch_pipeline.warehouse import NotPublishedError
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleWarehouse:
-    return make_sample_warehouse(tmp_path_factory.mktemp("sample"))
-
-
 def write(sample: SampleWarehouse, destination: Path, **options: Any) -> Any:
     return write_report(sample.database_path, destination, archive_root=str(sample.archive), **options)
 

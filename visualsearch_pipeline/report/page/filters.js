@@ -49,17 +49,15 @@ visualSearchReport.createFilters = (form, { onChange }) => {
 
   const orders = {
     score: (a, b) => (hits.score[b] ?? -1) - (hits.score[a] ?? -1) || orders.newest(a, b),
-    newest: (a, b) => compare(hits.day[b], hits.day[a]) || inVideo(a, b),
-    oldest: (a, b) => compare(hits.day[a], hits.day[b]) || inVideo(a, b),
-    name: (a, b) => compare(sortName(a), sortName(b)) || inVideo(a, b),
+    newest: (a, b) => compare(hits.day[b], hits.day[a]) || orders.name(a, b),
+    oldest: (a, b) => compare(hits.day[a], hits.day[b]) || orders.name(a, b),
+    name: (a, b) => nameRank[hits.video[a]] - nameRank[hits.video[b]] || (hits.start[a] ?? 0) - (hits.start[b] ?? 0),
   };
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
   const nameOrder = [...videos.name.keys()].sort((a, b) => collator.compare(videos.name[a], videos.name[b]));
   const nameRank = new Array(nameOrder.length);
   nameOrder.forEach((video, rank) => (nameRank[video] = rank));
-  const sortName = (hit) => nameRank[hits.video[hit]];
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
-  const inVideo = (a, b) => hits.video[a] - hits.video[b] || (hits.start[a] ?? 0) - (hits.start[b] ?? 0);
 
   // [{query, hits: [index, …]}, …]: queries in their order, their hits in the chosen one.
   function groups() {
@@ -103,11 +101,11 @@ visualSearchReport.createFilters = (form, { onChange }) => {
       if (fields[name].selectedIndex === -1) fields[name].value = defaults[name];
     }
     fields.new.checked = parameters.get("new") === "1";
-    fields.shown_score.value = Number(fields.score.value).toFixed(2);
+    form.querySelector(".least").textContent = Number(fields.score.value).toFixed(2);
   }
 
   function changed() {
-    fields.shown_score.value = Number(fields.score.value).toFixed(2);
+    form.querySelector(".least").textContent = Number(fields.score.value).toFixed(2);
     onChange();
   }
 
