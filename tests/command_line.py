@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,6 +72,11 @@ class FinishedDemo:
     @property
     def sandbox_state(self) -> Path:
         return self.folder / "sandbox"
+
+    def copied_to(self, cwd: Path) -> FinishedDemo:
+        """The same demo to be changed at will. Its footage and archive stay where they are: they are only read."""
+        shutil.copytree(self.folder, cwd / self.folder.name, dirs_exist_ok=True)
+        return FinishedDemo(cwd, self.answer)
 
 
 def finished_demo(tmp_path_factory: pytest.TempPathFactory) -> FinishedDemo:

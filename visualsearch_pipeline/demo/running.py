@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -48,11 +49,13 @@ def run_demo(folder: Path, *, media: Path | None, out: Console, err: Console, ti
     """Write the demo where it is not there yet, run it to the end against the sandbox, and show what came of it.
 
     Raises:
-        SettingsError: the folder holds a demo of other footage.
+        SettingsError: there is no such footage, or the folder holds a demo of other footage.
         SandboxStartError: another sandbox is running on the demo's data.
         MediaError: a person's own footage cannot be listed.
     """
     project = open_project(folder, media=media)
+    if media is not None and not media.is_dir():
+        raise SettingsError(f"{project.footage}: there is no such folder. Name one that holds your footage.")
     with _sandbox(project) as sandbox:
         if not project.exists:
             what = f"looking through {project.footage}" if media else f"making sample clips in {project.footage}"
@@ -193,10 +196,11 @@ def _show(project: DemoProject, settings: Settings, status: Status, *, out: Cons
     out.print(Text(f"\n{status.hits} hits; the best of each query:", style="bold"))
     print_rows(out, answer.columns, answer.rows)
     print_failures(out, status)
-    folder = shown_path(project.folder)
+    folder = shlex.quote(shown_path(project.folder))
+    settings_path = shlex.quote(shown_path(project.settings_path))
     lines = (
         ("tables", shown_path(settings.database_path)),
-        ("in SQL", f'visualsearch sql --config {folder}/visualsearch.yaml "from hits limit 5"'),
+        ("in SQL", f'visualsearch sql --config {settings_path} "from hits limit 5"'),
         ("in the UI", f"visualsearch dev --folder {folder}"),
         ("anew", f"rm -r {folder}"),
     )

@@ -25,7 +25,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-from visualsearch_pipeline.ledger.states import ArchiveState, UploadState, VideoState
+from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoState
 
 SCHEMA_VERSION: Final = 1
 
@@ -73,7 +73,11 @@ items = Table(
     Column("name", Text, nullable=False),
     Column("day", Date, nullable=False, index=True, comment="Partition key: fixed when first seen."),
     Column(
-        "state", String(16), nullable=False, index=True, comment="settling, found, accepted, refused, skipped, gone"
+        "state",
+        _state(ItemState),
+        nullable=False,
+        index=True,
+        comment="settling, found, accepted, refused, skipped, gone",
     ),
     Column("reason", Text),
     Column("size_bytes", Integer, nullable=False),
