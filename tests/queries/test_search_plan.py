@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import assert_never
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visualsearch_pipeline.api import ClipHit
 from visualsearch_pipeline.queries import (
     DayTag,
     HitVideos,
@@ -36,6 +37,7 @@ from visualsearch_pipeline.queries import (
     limit_of,
     plan,
     split,
+    unfinished,
 )
 
 FIRST_DAY = date(2026, 1, 1)
@@ -44,6 +46,11 @@ ANY_TEXT = TextQuery(id="truck", text="a red truck")
 LEVELLED_TEXT = TextQuery(id="truck", text="a red truck", filtering_level="medium")
 
 Hit = tuple[str, int]
+
+
+def score_of(hit: Hit) -> float:
+    """A score from 0 to 1 that hardly two hits share."""
+    return crc32(f"{hit[0]}/{hit[1]}".encode()) / 2**32
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class TopKService:
             case _:
                 assert_never(call.reach)
         hits = [(video_no, index) for video_no in reached for index in range(self.hit_counts.get(video_no, 0))]
-        hits.sort(key=lambda hit: crc32(f"{hit[0]}/{hit[1]}".encode()))
+        hits.sort(key=score_of, reverse=True)
         return hits[: limit_of(call)]
 
 
@@ -95,14 +102,16 @@ def search(query: TextQuery, targets: Sequence[Target], service: TopKService) ->
         for call in calls:
             call_count += 1
             answer = service.ask(call)
-            if is_full(call, len(answer)) and can_split(call):
-                full.append(call)
+            left = unfinished(call, [ClipHit.model_construct(video_no=hit[0], score=score_of(hit)) for hit in answer])
+            to_split = left if can_split(call) else ()
+            if to_split:
+                full.append(replace(call, targets=to_split))
                 seen.update(video_no for video_no, _ in answer)
-                continue
-            if is_full(call, len(answer)):
-                truncated.update(call.covers)
-            covered += call.covers
-            hits += [hit for hit in answer if hit[0] in set(call.covers)]
+            else:
+                truncated.update(target.video_no for target in left)
+            final = {*call.covers} - {target.video_no for target in to_split}
+            covered += final
+            hits += [hit for hit in answer if hit[0] in final]
         calls = split(full, seen=seen)
         if not calls:
             break
@@ -175,6 +184,29 @@ def test_a_planned_search_finds_what_asking_each_video_alone_finds(
         alone += service.ask(call)
     assert sorted(outcome.hits) == sorted(alone)
     assert outcome.truncated == {target.video_no for target in targets if service.hit_counts[target.video_no] >= limit}
+
+
+@settings(max_examples=60, deadline=None)
+@given(searches(), st.sampled_from([1, 3, 40, 1000]))
+def test_the_best_of_each_day_are_those_of_asking_for_all(
+    search_of: tuple[TextQuery, list[Target], TopKService], top_k: int
+) -> None:
+    query, targets, service = search_of
+    day_of = {target.video_no: target.day for target in targets}
+
+    def best(hits: Sequence[Hit]) -> list[Hit]:
+        kept: list[Hit] = []
+        for day in set(day_of.values()):
+            of_day = [hit for hit in hits if day_of[hit[0]] == day]
+            kept += sorted(of_day, key=score_of, reverse=True)[:top_k]
+        return sorted(kept)
+
+    outcome = search(replace(query, top_k=top_k), targets, service)
+
+    everything = search(query, targets, service)
+    if not everything.truncated:
+        assert best(outcome.hits) == best(everything.hits)
+    assert outcome.truncated <= everything.truncated
 
 
 @pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
