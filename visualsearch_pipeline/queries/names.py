@@ -20,6 +20,7 @@ RESERVED_SET_NAMES: Final = frozenset(
         "keyframes",
         "moments",
         "publication",
+        "publication_files",
         "queries",
         "transcripts",
         "videos",
