@@ -1,0 +1,80 @@
+"""What a person sees and can do in the Dagster UI, in a real browser, on a finished demo."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from tests.running_ui import RunningUi
+
+ASSETS = {
+    "media",
+    "uploads",
+    "videos",
+    "hits/street",
+    "hits/speech",
+    "transcripts",
+    "captions",
+    "archive",
+    "warehouse",
+}
+RUNS = """
+query Runs($limit: Int) { runsOrError(limit: $limit) { ... on Runs { results {
+  runId status assetSelection { path } tags { key value } } } } }
+"""
+RUN_SECONDS = 90
+
+
+def newest_run(ui: RunningUi, *, after: set[str]) -> dict[str, Any]:
+    """The first run that is not in `after`, once it has ended."""
+    until = time.monotonic() + RUN_SECONDS
+    run: dict[str, Any] = {}
+    while time.monotonic() < until:
+        new = [run for run in runs(ui) if run["runId"] not in after]
+        if new and new[0]["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
+            return new[0]
+        run = new[0] if new else run
+        time.sleep(0.5)
+    raise AssertionError(f"no run ended within {RUN_SECONDS} s; the newest: {run}")
+
+
+def runs(ui: RunningUi) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = ui.ask(RUNS, limit=100)["runsOrError"]["results"]
+    return results
+
+
+def test_the_runs_of_the_command_line_stand_in_the_ui(ui: RunningUi) -> None:
+    done = [run for run in runs(ui) if run["status"] == "SUCCESS"]
+    materialized = {"/".join(key["path"]) for run in done for key in run["assetSelection"] or ()}
+    assert materialized >= ASSETS
+
+
+def test_the_asset_graph_shows_every_asset_and_no_dialog_in_front_of_it(page: Page) -> None:
+    page.goto("/locations/visualsearch_pipeline/asset-groups/visual_search/lineage")
+    for name in sorted(ASSETS):
+        expect(page.get_by_text(name.rpartition("/")[2], exact=True).first).to_be_visible()
+    assert page.get_by_role("dialog").count() == 0
+    assert page.get_by_text("email", exact=False).count() == 0
+
+
+def test_a_day_is_backfilled_by_clicking_and_ends_green(page: Page, ui: RunningUi) -> None:
+    before = {run["runId"] for run in runs(ui)}
+    page.goto("/assets/hits/street?view=partitions")
+    page.get_by_role("button", name="Materialize").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Latest").click()
+    dialog.get_by_role("button", name="Launch").first.click()
+    run = newest_run(ui, after=before)
+    assert run["status"] == "SUCCESS", ui.log.read_text()[-3000:]
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert {"/".join(key["path"]) for key in run["assetSelection"]} == {"hits/street"}
+    assert any(key.startswith("dagster/") and "partition" in key for key in tags)
+
+
+def test_the_configuration_of_hits_offers_queries_and_force(page: Page) -> None:
+    page.goto("/assets/hits/street?view=overview")
+    expect(page.get_by_text("queries").first).to_be_visible()
+    expect(page.get_by_text("force").first).to_be_visible()
