@@ -156,6 +156,36 @@ def plan(
     print_forecast(out, forecast_run(settings, console=err, look=look), settings=settings)
 
 
+@app.command(epilog=f"Example: `visualsearch reconcile --adopt`\n\n{_EXIT_CODES}")
+def reconcile(
+    *,
+    config: ConfigOption = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Bind unknown entries that carry our hash tag to the files in the source.")
+    ] = False,
+    by_download: Annotated[
+        bool,
+        typer.Option("--by-download", help="With --adopt: also download and hash entries of a fitting size. Costs."),
+    ] = False,
+    reupload_missing: Annotated[
+        bool, typer.Option("--reupload-missing", help="Queue again what is not in the library any more.")
+    ] = False,
+) -> None:
+    """Compare ledger and library. Changes neither unless asked to."""
+    from visualsearch_pipeline.commands.reconcile import print_agreement, reconcile_library
+    from visualsearch_pipeline.settings import load_settings, read_api_key
+
+    settings = load_settings(config)
+    _check_api_key(read_api_key())
+    if by_download and not adopt:
+        raise typer.BadParameter("goes with --adopt", param_hint="--by-download")
+    report = reconcile_library(
+        settings, console=err, adopt=adopt, by_download=by_download, reupload_missing=reupload_missing
+    )
+    print_agreement(out, report)
+    raise typer.Exit(DONE_WITH_FAILURES if report.left else ALL_DONE)
+
+
 @app.command(epilog=f'Example: `visualsearch sql "from hits where score > 0.8 limit 10"`\n\n{_PLAIN_EXIT_CODES}')
 def sql(
     statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],
@@ -280,10 +310,13 @@ def main() -> None:
 
 def _code_of(error: Exception) -> int | None:
     """The exit code of an error that people can mend; None for one that is ours, which keeps its traceback."""
+    from visualsearch_pipeline.pipeline.errors import BudgetExceeded
     from visualsearch_pipeline.settings import SettingsError
 
     if isinstance(error, SettingsError):
         return USAGE
+    if isinstance(error, BudgetExceeded):
+        return STOPPED_BY_BUDGET
     return ERROR if _is_expected(error) else None
 
 

@@ -14,6 +14,7 @@ from visualsearch_pipeline.ledger.failures import Failures
 from visualsearch_pipeline.ledger.fetches import Fetches
 from visualsearch_pipeline.ledger.items import Items
 from visualsearch_pipeline.ledger.reindexing import Reindexing
+from visualsearch_pipeline.ledger.replacing import Replacing
 from visualsearch_pipeline.ledger.searches import Searches
 from visualsearch_pipeline.ledger.uploads import Uploads
 from visualsearch_pipeline.ledger.videos import Videos
@@ -35,6 +36,7 @@ class Ledger:
         self.uploads = Uploads(self._database)
         self.videos = Videos(self._database)
         self.reindexing = Reindexing(self._database)
+        self.replacing = Replacing(self._database)
         self.searches = Searches(self._database)
         self.fetches = Fetches(self._database)
         self.failures = Failures(self._database)

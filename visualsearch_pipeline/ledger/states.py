@@ -48,6 +48,8 @@ class VideoState(StrEnum):
     """Indexing for longer than the settings allow; still polled, and welcome when it becomes ready."""
     MISSING = "missing"
     """Was uploaded and is not in the library: deleted behind our back, or another scope."""
+    REPLACED = "replaced"
+    """Was missing, and on request its content was queued again: another entry takes its place."""
 
 
 OPEN_VIDEOS = (VideoState.INDEXING, VideoState.STUCK)

@@ -49,7 +49,7 @@ def judge_no_duplicate_uploads(asset: dg.AssetKey, pipeline: Pipeline, days: Seq
     """Two entries for one content are an error: they were paid for twice and every hit counts twice."""
     duplicates = pipeline.ledger.rows(
         sa.select(videos.c.sha256, sa.func.count().label("entries"))
-        .where(videos.c.day.in_(days))
+        .where(videos.c.day.in_(days), videos.c.state != VideoState.REPLACED)
         .group_by(videos.c.sha256)
         .having(sa.func.count() > 1)
     )
