@@ -8,7 +8,7 @@ from visualsearch_pipeline.ledger.items import Content, Item, Sighting
 from visualsearch_pipeline.ledger.leases import LeaseOwner
 from visualsearch_pipeline.ledger.ledger import Ledger
 from visualsearch_pipeline.ledger.reindexing import IndexMark
-from visualsearch_pipeline.ledger.searches import Covered, QueryRecord, Question
+from visualsearch_pipeline.ledger.searches import Coverage, Covered, KnownVersion, QueryRecord, Question
 from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoState
 from visualsearch_pipeline.ledger.uploads import Upload
 from visualsearch_pipeline.ledger.videos import LibraryVideo, VideoObservation
@@ -18,11 +18,13 @@ __all__ = [
     "ArchivedObject",
     "CallRecord",
     "Content",
+    "Coverage",
     "Covered",
     "Failure",
     "IndexMark",
     "Item",
     "ItemState",
+    "KnownVersion",
     "LeaseOwner",
     "Ledger",
     "LedgerError",

@@ -51,6 +51,31 @@ class Covered:
     truncated: bool
 
 
+@dataclass(frozen=True)
+class KnownVersion:
+    """A version of a query that was current once, or is."""
+
+    query_id: str
+    query_version: str
+    kind: str
+    asks: str
+    definition: Mapping[str, object]
+    first_seen_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far one version of a query got: videos it was answered about, and what it found in them."""
+
+    query_id: str
+    query_version: str
+    videos: int
+    hits: int
+    truncated: int
+    last_searched_at: datetime
+
+
 class Searches:
     """The part of the ledger that knows what was asked."""
 
@@ -104,6 +129,37 @@ class Searches:
             select = select.where(videos.c.day.in_(days))
         with self._database.reading() as connection:
             return read_all(connection, select.order_by(videos.c.day.desc(), videos.c.video_no), LibraryVideo)
+
+    def count_unanswered(self, question: Question) -> int:
+        """How many ready videos a question concerns and has no answer for."""
+        with self._database.reading() as connection:
+            return (
+                connection.scalar(sa.select(sa.func.count()).select_from(videos).where(*_lacks_answer(question))) or 0
+            )
+
+    def versions(self, query_set: str) -> tuple[KnownVersion, ...]:
+        """Every version of every query that a set ever had, the youngest first."""
+        select = sa.select(*columns_of(queries, KnownVersion)).where(queries.c.query_set == query_set)
+        youngest_first = select.order_by(queries.c.first_seen_at.desc(), queries.c.query_id, queries.c.query_version)
+        with self._database.reading() as connection:
+            return read_all(connection, youngest_first, KnownVersion)
+
+    def coverage_of(self, query_set: str) -> tuple[Coverage, ...]:
+        """How far each version of each query of a set got; those that were never answered are left out."""
+        of_version = (coverage.c.query_id, coverage.c.query_version)
+        select = (
+            sa.select(
+                *of_version,
+                sa.func.count().label("videos"),
+                sa.func.sum(coverage.c.hits).label("hits"),
+                sa.func.sum(sa.cast(coverage.c.truncated, sa.Integer)).label("truncated"),
+                sa.func.max(coverage.c.searched_at).label("last_searched_at"),
+            )
+            .where(coverage.c.query_set == query_set)
+            .group_by(*of_version)
+        )
+        with self._database.reading() as connection:
+            return read_all(connection, select, Coverage)
 
     def unanswered_days(self, questions: Iterable[Question]) -> tuple[date, ...]:
         """The days with ready videos that lack an answer to any of the questions, oldest first."""

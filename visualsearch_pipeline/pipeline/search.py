@@ -72,22 +72,23 @@ def questions_of(query_set: QuerySet) -> tuple[tuple[SavedQuery, Question], ...]
     return tuple(ordered)
 
 
+def query_record(query_set: QuerySet, query: SavedQuery) -> QueryRecord:
+    """A query as the ledger keeps it."""
+    return QueryRecord(
+        query_set=query_set.name,
+        query_id=query.id,
+        query_version=query_version(query),
+        kind=kind_of(query),
+        asks=asks(query),
+        definition=json.loads(query_definition(query)),
+        description=query.description,
+    )
+
+
 def register_queries(pipeline: Pipeline, catalog: QueryCatalog) -> None:
     """Keep the current queries in the ledger and mark those retired that are in no file any more."""
     pipeline.ledger.searches.register(
-        [
-            QueryRecord(
-                query_set=query_set.name,
-                query_id=query.id,
-                query_version=query_version(query),
-                kind=kind_of(query),
-                asks=asks(query),
-                definition=json.loads(query_definition(query)),
-                description=query.description,
-            )
-            for query_set in catalog.sets
-            for query in query_set.queries
-        ],
+        [query_record(query_set, query) for query_set in catalog.sets for query in query_set.queries],
         unreadable_sets={broken.name for broken in catalog.broken},
         unreadable_queries={(query_set.name, broken.id) for query_set in catalog.sets for broken in query_set.broken},
         at=pipeline.now(),

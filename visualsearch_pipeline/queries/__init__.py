@@ -1,6 +1,7 @@
 """Saved queries: read from files, given a version by what they ask, and planned into the fewest calls."""
 
 from visualsearch_pipeline.queries.catalog import load_query_set, load_query_sets
+from visualsearch_pipeline.queries.checking import QueryCheck, check_queries
 from visualsearch_pipeline.queries.completeness import is_full, limit_of, unfinished
 from visualsearch_pipeline.queries.models import (
     BrokenQuery,
@@ -58,6 +59,7 @@ __all__ = [
     "OneVideo",
     "Place",
     "QueryCatalog",
+    "QueryCheck",
     "QueryImage",
     "QueryKind",
     "QuerySet",
@@ -72,6 +74,7 @@ __all__ = [
     "asks",
     "can_split",
     "candidates",
+    "check_queries",
     "is_full",
     "kind_of",
     "limit_of",

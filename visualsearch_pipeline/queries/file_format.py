@@ -1,7 +1,7 @@
 """What a file of saved queries may say: one pydantic model per kind of query, told apart by the key that is present.
 
 These models know the file's words and nothing else: no image is opened and no other entry is looked at here. They see
-entries after `defaults` and `parameters` have been applied (`prepared_file`), and editors see their JSON Schema.
+entries after `defaults` and `parameters` have been applied (`preparing`); editors see their JSON Schema.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class TranscriptEntry(QueryEntry):
 
 
 class DefaultsEntry(Entry):
-    """Values for every query of the file that takes them and does not say otherwise; `null` in a query is a say."""
+    """Values for every query of the file that takes such a key and does not have it; `null` there means none."""
 
     medium: Medium | None = Field(None, alias="in", description=_MEDIUM)
     filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
