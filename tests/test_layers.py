@@ -25,6 +25,7 @@ LEVELS = {
     "definitions": 9,
     "orchestration": 8,
     "pipeline": 7,
+    "analysts": 6,
     "report": 6,
     "queries": 5,
     "warehouse": 5,
