@@ -249,4 +249,7 @@ class QuerySetFile(Entry):
     queries: Annotated[
         tuple[Annotated[AnyQueryEntry, Discriminator(_kind), BeforeValidator(_check_one_kind)], ...],
         AfterValidator(_check_not_empty),
-    ] = Field(description="What is asked; each has an id and one of: text, image, transcript.")
+    ] = Field(
+        description="What is asked; each has an id and one of: text, image, transcript.",
+        json_schema_extra={"minItems": 1},
+    )
