@@ -3,6 +3,7 @@
 from visualsearch_pipeline.queries.catalog import load_query_set, load_query_sets
 from visualsearch_pipeline.queries.checking import QueryCheck, check_queries
 from visualsearch_pipeline.queries.completeness import is_full, limit_of, unfinished
+from visualsearch_pipeline.queries.images import UnusableImageError, open_query_image
 from visualsearch_pipeline.queries.models import (
     BrokenQuery,
     BrokenQuerySet,
@@ -69,6 +70,7 @@ __all__ = [
     "Target",
     "TextQuery",
     "TranscriptQuery",
+    "UnusableImageError",
     "VideoList",
     "WholeScope",
     "asks",
@@ -81,6 +83,7 @@ __all__ = [
     "load_query_set",
     "load_query_sets",
     "min_score_of",
+    "open_query_image",
     "plan",
     "query_definition",
     "query_version",
