@@ -186,6 +186,14 @@ def reconcile(
     raise typer.Exit(DONE_WITH_FAILURES if report.left else ALL_DONE)
 
 
+@app.command(epilog=f"Example: `visualsearch doctor --config demo/visualsearch.yaml`\n\n{_PLAIN_EXIT_CODES}")
+def doctor(*, config: ConfigOption = None) -> None:
+    """Check settings, key, scope, limits, clock, disk and versions. Costs nothing."""
+    from visualsearch_pipeline.commands.doctor import examine
+
+    raise typer.Exit(ALL_DONE if examine(config, console=out) else ERROR)
+
+
 @app.command(epilog=f'Example: `visualsearch sql "from hits where score > 0.8 limit 10"`\n\n{_PLAIN_EXIT_CODES}')
 def sql(
     statement: Annotated[str, typer.Argument(help="The question, in DuckDB's SQL.")],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
 KEY = "sk-mavi-0123456789abcdef"
-COMMANDS = ("run", "status", "plan", "reconcile", "sql", "sandbox", "demo", "dev")
+COMMANDS = ("run", "status", "plan", "reconcile", "doctor", "sql", "sandbox", "demo", "dev")
 HEAVY = {"av", "dagster", "duckdb", "httpx", "numpy", "pandas", "pyarrow", "pydantic", "sqlalchemy", "starlette"}
 
 
