@@ -1,6 +1,7 @@
 """The warehouse: Parquet files, and the read-only DuckDB file that is published from them."""
 
 from visualsearch_pipeline.warehouse.errors import (
+    ExportError,
     InvalidSqlError,
     NotPublishedError,
     ParquetFileError,
@@ -11,6 +12,7 @@ from visualsearch_pipeline.warehouse.errors import (
     StorageWriteError,
     WarehouseError,
 )
+from visualsearch_pipeline.warehouse.export import Exported, ExportFormat, export
 from visualsearch_pipeline.warehouse.hit_changes import Answer, replace_hits
 from visualsearch_pipeline.warehouse.hits import SearchedPair, merge_hits
 from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
@@ -18,12 +20,16 @@ from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.publication import Publication, publish, read_publication
 from visualsearch_pipeline.warehouse.reading import ReadResult, open_read_only, query
 from visualsearch_pipeline.warehouse.schemas import TABLES, column_schema
+from visualsearch_pipeline.warehouse.snapshots import Snapshot, snapshots_of
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 
 __all__ = [
     "TABLES",
     "Answer",
     "ColumnSpec",
+    "ExportError",
+    "ExportFormat",
+    "Exported",
     "InvalidSqlError",
     "NotPublishedError",
     "ParquetFileError",
@@ -35,16 +41,19 @@ __all__ = [
     "ReadResult",
     "SchemaMismatchError",
     "SearchedPair",
+    "Snapshot",
     "StorageWriteError",
     "TableFile",
     "TableSpec",
     "WarehouseError",
     "WrittenFile",
     "column_schema",
+    "export",
     "merge_hits",
     "open_read_only",
     "publish",
     "query",
     "read_publication",
     "replace_hits",
+    "snapshots_of",
 ]

@@ -6,6 +6,7 @@ WarehouseError
 ├── StorageWriteError            a file that could not be written; what was there before is untouched
 ├── PublicationError             the database was not swapped; the old one, if any, is untouched
 │   └── PublicationBusyError     another publication is under way
+├── ExportError                  a file for another program was not written
 └── ReadError
     ├── NotPublishedError        there is no database yet
     └── InvalidSqlError          the database refuses the question
@@ -62,6 +63,10 @@ class PublicationError(WarehouseError):
 
 class PublicationBusyError(PublicationError):
     """Another process is publishing the same database and did not finish in time."""
+
+
+class ExportError(WarehouseError):
+    """A table or an answer was not exported. Whatever stood under the file's name still stands."""
 
 
 class ReadError(WarehouseError):

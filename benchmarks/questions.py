@@ -1,0 +1,62 @@
+"""Five questions of an analyst to the published file, against a DuckDB table built by hand from the same rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from benchmarks._library import library
+from benchmarks._measuring import medians, report
+from visualsearch_pipeline.warehouse import open_read_only
+
+ROUNDS: Final = 15
+
+_ASKED_TODAY: Final = "query_set = 'street' AND query_id = 'query_07'"
+
+QUESTIONS: Final = {
+    "best hits of a query, whole year": (
+        "SELECT media_uri, start_seconds, score FROM street WHERE query_id = 'query_07' ORDER BY score DESC LIMIT 20",
+        f"SELECT media_uri, start_seconds, score FROM hits WHERE {_ASKED_TODAY} ORDER BY score DESC LIMIT 20",
+    ),
+    "hits per day and set, last 30 days": (
+        "SELECT day, query_set, count(*), max(score) FROM hits WHERE day > DATE '2026-12-01' GROUP BY ALL",
+    ),
+    "everything found in one video": (
+        "SELECT query_id, start_seconds, score FROM hits WHERE video_no = 'VI000000000000054321' ORDER BY ALL",
+    ),
+    "year's figures of all 200 queries": (
+        "SELECT query_set, query_id, count(*), round(avg(score), 4), count(DISTINCT day) FROM hits GROUP BY ALL",
+    ),
+    "a camera's good hits in a month, by query": (
+        """
+        SELECT query_id, count(*) FROM hits JOIN videos USING (video_no)
+        WHERE hits.day BETWEEN DATE '2026-06-01' AND DATE '2026-06-30' AND camera_model = 'camera 7' AND score > 0.8
+        GROUP BY ALL
+        """,
+    ),
+}
+
+
+def main() -> None:
+    store, database = library()
+    by_hand = Path(os.environ["BENCHMARK_FOLDER"]) / "by-hand.duckdb"
+    if not by_hand.exists():
+        with duckdb.connect(str(by_hand)) as made:
+            made.execute(
+                f"CREATE TABLE hits AS FROM read_parquet('{store.root}/hits/**/*.parquet', hive_partitioning = true)"
+            )
+            made.execute(f"CREATE TABLE videos AS FROM read_parquet('{store.root}/videos/videos.parquet')")
+    with open_read_only(database) as ours, duckdb.connect(str(by_hand), read_only=True) as theirs:
+        for question, statements in QUESTIONS.items():
+            ask_ours, ask_theirs = _asking(ours, statements[0]), _asking(theirs, statements[-1])
+            assert sorted(ask_ours(), key=repr) == sorted(ask_theirs(), key=repr), "both must give the same answer"
+            seconds, theirs_seconds = medians([ask_ours, ask_theirs], rounds=ROUNDS)
+            report(question, ours=seconds, theirs=theirs_seconds, against="by hand")
+
+
+def _asking(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], list[tuple[object, ...]]]:
+    return lambda: connection.execute(sql).fetchall()

@@ -1,0 +1,90 @@
+"""Files of every earlier version stay readable. `versions/` has a store and a database of each, as published then."""
+
+from __future__ import annotations
+
+import tarfile
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from visualsearch_pipeline.warehouse import TABLES, ParquetStore, publish, query, read_publication
+from visualsearch_pipeline.warehouse.documentation import tables_page
+from visualsearch_pipeline.warehouse.schemas import FILE_TABLES, SCHEMA_VERSION
+
+VERSIONS = sorted(Path(__file__).with_name("versions").glob("schema-*.tar.xz"))
+PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda path: path.name.split(".")[0])
+def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    with tarfile.open(request.param) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path
+
+
+def test_there_are_earlier_versions_and_all_are_earlier() -> None:
+    numbers = [int(path.name.removeprefix("schema-").removesuffix(".tar.xz")) for path in VERSIONS]
+
+    assert numbers
+    assert max(numbers) < SCHEMA_VERSION, "add the present one when the next begins"
+
+
+def test_the_parquet_files_of_every_earlier_version_are_read_in_todays_schema(earlier: Path) -> None:
+    store = ParquetStore(str(earlier))
+    for spec in FILE_TABLES:
+        files = store.files(spec.name)
+        assert bool(files) == (spec.name != "hit_changes"), spec.name
+        for rows in store.iter_tables(spec.name):
+            assert rows.schema.equals(spec.arrow_schema)
+            assert rows.num_rows > 0
+    (call,) = store.read_file(store.files("api_calls")[0]).to_pylist()
+    assert (call["operation"], call["day"]) == ("operation of api_calls", None)
+
+
+def test_the_database_of_every_earlier_version_answers(earlier: Path) -> None:
+    database = earlier / "visualsearch.duckdb"
+
+    assert query(database, "SELECT day, count(*) FROM street GROUP BY ALL ORDER BY ALL").rows == (
+        (date(2026, 1, 30), 2),
+        (date(2026, 1, 31), 2),
+    )
+    publication = read_publication(database)
+    assert publication is not None
+    assert publication.row_counts["hits"] == 4
+
+
+def test_publishing_over_an_earlier_version_loses_nothing_and_brings_it_up_to_date(earlier: Path) -> None:
+    store, database = ParquetStore(str(earlier)), earlier / "visualsearch.duckdb"
+    names = [spec.name for spec in FILE_TABLES]
+    before = {name: [row for rows in store.iter_tables(name) for row in rows.to_pylist()] for name in names}
+
+    publication = publish(store, database, {}, ["street"])
+
+    assert publication.rebuilt
+    after = {name: query(database, f"FROM {name}").table.to_pylist() for name in names}
+    assert after == before
+    assert query(database, "SELECT count(*) FROM moments").rows == ((2,),), "two days, two overlapping hits each"
+    assert query(database, "SELECT schema_version FROM publication").rows == ((SCHEMA_VERSION,),)
+
+
+def test_the_ledgers_rows_replace_those_of_an_earlier_layout(earlier: Path) -> None:
+    store, database = ParquetStore(str(earlier)), earlier / "visualsearch.duckdb"
+    (file,) = store.files("coverage")
+    rows = store.read_file(file)
+    assert file.partition == {}
+
+    publish(store, database, {"coverage": rows}, ["street"])
+
+    assert [file.partition_text for file in store.files("coverage")] == [
+        "query_set=street/day=2026-01-30",
+        "query_set=street/day=2026-01-31",
+    ]
+    assert query(database, "SELECT count(*) FROM coverage").rows == ((2,),)
+
+
+def test_the_page_about_the_tables_is_made_of_the_schemas() -> None:
+    assert PAGE.read_text() == tables_page(), (
+        "run: python -m visualsearch_pipeline.warehouse.documentation > docs/tables.md"
+    )
+    assert all(column.description in PAGE.read_text() for spec in TABLES.values() for column in spec.columns)
