@@ -6,15 +6,16 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
   const CARD_WIDTH = 230; // the least, in pixels
   const GAP = 14;
   const HEADER_HEIGHT = 76;
-  const TEXT_HEIGHT = 92;
+  const TEXT_HEIGHT = 54; // name and day
+  const WORDS_HEIGHT = 42; // two lines, for queries that are answered in words
 
   let groups = [];
-  let rows = []; // {query, hits} for a header, {first, last} for cards: positions in the sequence
+  let rows = []; // {query, hits} for a header, {first, last, worded} for cards: positions in the sequence
   let sequence = []; // hits in the order they are shown
   let rowOf = []; // row of each position
   let active = 0; // the position that Tab reaches
   let columns = 1;
-  let rowHeight = 0;
+  let pictureHeight = 0;
   const shown = new Map(); // row → its element
 
   const virtualizer = new VirtualCore.Virtualizer(options());
@@ -24,7 +25,7 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
     return {
       count: rows.length,
       getScrollElement: () => window,
-      estimateSize: (index) => (rows[index].hits ? HEADER_HEIGHT : rowHeight),
+      estimateSize: (index) => heightOf(rows[index]),
       scrollToFn: VirtualCore.windowScroll,
       observeElementRect: VirtualCore.observeWindowRect,
       observeElementOffset: VirtualCore.observeWindowOffset,
@@ -45,16 +46,21 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
     };
   }
 
+  function heightOf({ hits: isHeader, worded }) {
+    return isHeader ? HEADER_HEIGHT : pictureHeight + TEXT_HEIGHT + (worded ? WORDS_HEIGHT : 0) + GAP;
+  }
+
   function layOut() {
     const width = container.clientWidth;
     columns = Math.max(width < 480 ? 1 : 2, Math.floor((width + GAP) / (CARD_WIDTH + GAP)));
     const cardWidth = (width - GAP * (columns - 1)) / columns;
-    rowHeight = Math.round((cardWidth * 9) / 16) + TEXT_HEIGHT + GAP;
+    pictureHeight = Math.round((cardWidth * 9) / 16);
     container.style.setProperty("--columns", columns);
     rows = [];
     sequence = [];
     rowOf = [];
     for (const group of groups) {
+      const worded = group.hits.some((hit) => hits.text[hit]);
       rows.push({ query: group.query, hits: group.hits.length });
       for (let index = 0; index < group.hits.length; index += columns) {
         const row = group.hits.slice(index, index + columns);
@@ -62,7 +68,7 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
           rowOf.push(rows.length);
           sequence.push(hit);
         }
-        rows.push({ first: sequence.length - row.length, last: sequence.length - 1 });
+        rows.push({ first: sequence.length - row.length, last: sequence.length - 1, worded });
       }
     }
     active = Math.max(0, Math.min(active, sequence.length - 1));
@@ -124,8 +130,8 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
     );
   }
 
-  function cards({ first, last }) {
-    const row = element("div", { className: "row cards" });
+  function cards({ first, last, worded }) {
+    const row = element("div", { className: worded ? "row cards worded" : "row cards" });
     for (let position = first; position <= last; position++) row.append(card(position));
     return row;
   }
