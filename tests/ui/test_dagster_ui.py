@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.running_ui import RunningUi
+from visualsearch_pipeline.sandbox.control.admin_client import SandboxAdmin
 
 ASSETS = {
     "media",
@@ -61,20 +62,55 @@ def test_the_asset_graph_shows_every_asset_and_no_dialog_in_front_of_it(page: Pa
 
 def test_a_day_is_backfilled_by_clicking_and_ends_green(page: Page, ui: RunningUi) -> None:
     before = {run["runId"] for run in runs(ui)}
-    page.goto("/assets/hits/street?view=partitions")
-    page.get_by_role("button", name="Materialize").first.click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_be_visible()
+    dialog = materialize_hits(page)
     dialog.get_by_role("button", name="Latest").click()
     dialog.get_by_role("button", name="Launch").first.click()
     run = newest_run(ui, after=before)
     assert run["status"] == "SUCCESS", ui.log.read_text()[-3000:]
     tags = {tag["key"]: tag["value"] for tag in run["tags"]}
     assert {"/".join(key["path"]) for key in run["assetSelection"]} == {"hits/street"}
-    assert any(key.startswith("dagster/") and "partition" in key for key in tags)
+    assert "dagster/partition" in tags or "dagster/asset_partition_range_start" in tags
 
 
-def test_the_configuration_of_hits_offers_queries_and_force(page: Page) -> None:
+def test_the_configuration_of_hits_explains_queries_and_force(page: Page) -> None:
     page.goto("/assets/hits/street?view=overview")
-    expect(page.get_by_text("queries").first).to_be_visible()
-    expect(page.get_by_text("force").first).to_be_visible()
+    page.get_by_text("Compute details").click()
+    page.get_by_text("View config details").first.click()
+    shown = page.get_by_role("dialog").filter(has_text="Config schema")
+    expect(shown).to_contain_text("queries")
+    expect(shown).to_contain_text("Ids of the saved queries to ask")
+    expect(shown).to_contain_text("force")
+
+
+def test_one_query_is_asked_again_over_all_days_and_no_other(page: Page, ui: RunningUi) -> None:
+    before = {run["runId"] for run in runs(ui)}
+    dialog = materialize_hits(page)
+    dialog.get_by_role("button", name="All", exact=True).click()
+    dialog.get_by_text("Config", exact=True).click()
+    dialog.get_by_text("Add config").click()
+    page.locator(".CodeMirror").last.click()
+    page.keyboard.insert_text("ops: {hits__street: {config: {queries: [red_truck], force: true}}}")
+    expect(page.get_by_text("No errors", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Save config").click()
+    with SandboxAdmin(sandbox_url(ui)) as sandbox:
+        mark = sandbox.journal()[-1].sequence
+        dialog.get_by_role("button", name="Launch").first.click()
+        run = newest_run(ui, after=before)
+        asked = [entry for entry in sandbox.journal(since=mark) if entry.operation != "list_videos"]
+    assert run["status"] == "SUCCESS", ui.log.read_text()[-3000:]
+    assert {entry.operation for entry in asked} == {"search"}
+    assert {entry.params["search_param"] for entry in asked} == {"a red truck at night"}
+
+
+def materialize_hits(page: Page) -> Locator:
+    """Open the dialog that materializes `hits/street`."""
+    page.goto("/assets/hits/street?view=partitions")
+    page.get_by_role("button", name="Materialize").first.click()
+    dialog = page.get_by_role("dialog").filter(has_text="Launch runs to materialize")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def sandbox_url(ui: RunningUi) -> str:
+    """Where the sandbox is, as `visualsearch dev` says."""
+    return ui.log.read_text().partition("sandbox at ")[2].split()[0]
