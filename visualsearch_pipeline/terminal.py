@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,6 +23,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+from visualsearch_pipeline.pipeline.progress import Seldom
 
 if TYPE_CHECKING:
     # At run time they would bring in the whole pipeline, and a question in SQL would wait a second longer.
@@ -42,6 +44,8 @@ class TerminalProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._waits = Seldom()
+        self._shown_now: _BarsAndWaits | None = None
 
     def task(self, description: str, *, total: int | None, unit: str = "items") -> AbstractContextManager[Task]:
         """Show a piece of work until it is left; nothing is shown of work that is not there."""
@@ -50,6 +54,13 @@ class TerminalProgress:
     def note(self, message: str) -> None:
         """Say something once."""
         self._console.print(Text(printable(message), style="dim"))
+
+    def waiting(self, message: str, *, subject: str) -> None:
+        """Show it below the bar that stands there; without one, say it once in a while."""
+        if self._shown_now is not None:
+            self._shown_now.show_wait(message)
+        elif self._waits.is_due(subject):
+            self.note(message)
 
     @contextmanager
     def _shown(self, description: str, total: int | None, unit: str) -> Iterator[Task]:
@@ -61,9 +72,27 @@ class TerminalProgress:
             self._console.print(Text(f"{description}: {_amount(total, unit)}"))
             yield _Ignored()
             return
-        with Progress(*_columns(unit), console=self._console, transient=True) as progress:
-            yield _Bar(progress, description, total)
+        with _BarsAndWaits(*_columns(unit), console=self._console, transient=True) as progress:
+            self._shown_now = progress
+            try:
+                yield _Bar(progress, description, total)
+            finally:
+                self._shown_now = None
         self._console.print(Text.assemble((f"{description}: ", ""), (_amount(total, unit), "bold")))
+
+
+class _BarsAndWaits(Progress):
+    """Bars, and below them what is waited for."""
+
+    _wait = Text()
+
+    def show_wait(self, message: str) -> None:
+        self._wait = Text(printable(message), style="dim")
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self._wait:
+            yield self._wait
 
 
 class _Bar:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -11,18 +10,16 @@ from typing import Final
 
 import dagster as dg
 
-from visualsearch_pipeline.api import OperationFamily, VisualSearchError
+from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.progress import LoggedProgress, Progress
 from visualsearch_pipeline.pipeline.spending import BUDGET_STEP
+from visualsearch_pipeline.pipeline.waits import Waits
 from visualsearch_pipeline.settings import Settings
 from visualsearch_pipeline.warehouse import WarehouseError
-
-_TOLD_WAIT_SECONDS: Final = 3.0
-_TOLD_EVERY_SECONDS: Final = 30.0
 
 STOPPED_BY_BUDGET: Final = "stopped_by_budget"
 """In a failure's metadata: the name of the budget that refused a call."""
@@ -66,7 +63,7 @@ class StepRunner:
     ) -> AbstractContextManager[Pipeline]:
         """The pipeline outside of a step, as in a sensor."""
         progress = self.progress or LoggedProgress(logger)
-        waits = _Waits(progress)
+        waits = Waits(progress)
         if self.shares_budget:
             self.budget_run_ids.add(run_id)
         return Pipeline(
@@ -75,6 +72,7 @@ class StepRunner:
             run_id=run_id,
             budget_run_ids=self.budget_run_ids if self.shares_budget else None,
             progress=progress,
+            waits=waits,
         )
 
 
@@ -98,18 +96,3 @@ def _budget_stops_kept(pipeline: Pipeline, *, asset: str) -> Iterator[None]:
         ) from error
     if pipeline.spending.has_admitted:
         pipeline.ledger.failures.resolve(subject=asset, at=pipeline.now(), steps=(BUDGET_STEP,))
-
-
-class _Waits:
-    """Tells that the rate limit holds calls back, where it is long enough to wonder, and not all the time."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._told_at: dict[OperationFamily, float] = {}
-
-    def tell(self, family: OperationFamily, seconds: float) -> None:
-        now = time.monotonic()
-        if seconds < _TOLD_WAIT_SECONDS or now - self._told_at.get(family, -_TOLD_EVERY_SECONDS) < _TOLD_EVERY_SECONDS:
-            return
-        self._told_at[family] = now
-        self._progress.note(f"the rate limit lets the next {family.value} call start in {seconds:.0f} s")

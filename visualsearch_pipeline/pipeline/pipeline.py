@@ -20,6 +20,7 @@ from visualsearch_pipeline.ledger import CallRecord, Ledger
 from visualsearch_pipeline.pipeline.errors import StateProblem
 from visualsearch_pipeline.pipeline.progress import LoggedProgress, Progress
 from visualsearch_pipeline.pipeline.spending import Spending
+from visualsearch_pipeline.pipeline.waits import Waits
 from visualsearch_pipeline.queries import QueryCatalog, load_query_sets
 from visualsearch_pipeline.settings import Settings
 from visualsearch_pipeline.warehouse import ParquetStore
@@ -48,6 +49,7 @@ class Pipeline:
         run_id: what this run is called in the ledger and the tables; made up if not given.
         budget_run_ids: the runs that share `budget.per_run_usd` with this one, this one included; default: this one.
         progress: where steps report; default: log lines.
+        waits: told of waits for the rate limit by the client; default: nothing is told.
         clock: the time, aware; default: now in UTC.
     """
 
@@ -59,11 +61,13 @@ class Pipeline:
         run_id: str | None = None,
         budget_run_ids: Collection[str] | None = None,
         progress: Progress | None = None,
+        waits: Waits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings = settings
         self.run_id = run_id or str(uuid.uuid4())
         self.progress: Progress = progress or LoggedProgress()
+        self.waits = waits or Waits(self.progress)
         self.now = clock
         self.ledger = Ledger(settings.ledger_database_url)
         self.store = ParquetStore(str(settings.warehouse_root))

@@ -18,6 +18,8 @@ from visualsearch_pipeline.api import (
     ConnectionFailed,
     InvalidInput,
     InvalidRequest,
+    OperationFamily,
+    RateLimits,
     UploadOutcomeUnknown,
     UploadSourceError,
     Video,
@@ -37,6 +39,7 @@ from visualsearch_pipeline.pipeline.reconciling import (
     Verdict,
     find_lost_uploads,
 )
+from visualsearch_pipeline.pipeline.waits import Starts
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,15 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
     outcomes: list[_Outcome] = []
     sent = 0
     time_box = pipeline.time_box()
+    rate = RateLimits.from_setting(pipeline.settings.api.rate_limits).rate(OperationFamily.UPLOAD)
     with (
+        pipeline.waits.counting(OperationFamily.UPLOAD, what="upload", total=len(pending), rate=rate) as starts,
         pipeline.progress.task(f"uploading {len(pending)} videos", total=total_bytes, unit="bytes") as task,
         ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="upload") as pool,
     ):
         futures = {}
         for queued in pending:
-            future = pool.submit(_upload_one, pipeline, queued, contents[queued.sha256], owner, time_box)
+            future = pool.submit(_upload_one, pipeline, queued, contents[queued.sha256], owner, time_box, starts)
             future.add_done_callback(partial(_advance, task, contents[queued.sha256].size_bytes))
             futures[future] = queued
         _stop_at_first_error(futures)
@@ -118,7 +123,9 @@ def _stop_at_first_error(futures: Sequence[Future[_Outcome]] | dict[Future[_Outc
     failed.result()
 
 
-def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: LeaseOwner, time_box: TimeBox) -> _Outcome:
+def _upload_one(
+    pipeline: Pipeline, queued: Upload, content: Content, owner: LeaseOwner, time_box: TimeBox, starts: Starts
+) -> _Outcome:
     if time_box.is_over:
         return _Outcome.WAITING
     uploads = pipeline.ledger.uploads
@@ -135,13 +142,15 @@ def _upload_one(pipeline: Pipeline, queued: Upload, content: Content, owner: Lea
     indexing_usd = pipeline.spending.indexing_usd(content.duration_seconds)
     try:
         with pipeline.spending.reserving(f"Indexing {content.name!r}", cost_usd=indexing_usd):
-            return _send(pipeline, queued, content, available[0], owner)
+            return _send(pipeline, queued, content, available[0], owner, starts)
     except BudgetExceeded:
         uploads.release(queued.sha256, state=UploadState.PENDING)
         raise
 
 
-def _send(pipeline: Pipeline, queued: Upload, content: Content, item: Item, owner: LeaseOwner) -> _Outcome:
+def _send(
+    pipeline: Pipeline, queued: Upload, content: Content, item: Item, owner: LeaseOwner, starts: Starts
+) -> _Outcome:
     """Intent, call, result; the lease is held."""
     uploads = pipeline.ledger.uploads
     pipeline.spending.expect_upload(queued.upload_name, duration_seconds=content.duration_seconds)
@@ -157,7 +166,7 @@ def _send(pipeline: Pipeline, queued: Upload, content: Content, item: Item, owne
             latitude=content.latitude,
             longitude=content.longitude,
             expected_sha256=content.sha256,
-            on_progress=_Heartbeat(pipeline, queued.sha256, owner),
+            on_progress=_Heartbeat(pipeline, queued.sha256, owner, starts),
         )
     except VisualSearchError as error:
         return _keep_failure(pipeline, queued, item, error)
@@ -176,17 +185,22 @@ def _send(pipeline: Pipeline, queued: Upload, content: Content, item: Item, owne
 
 
 class _Heartbeat:
-    """Renews the lease of an upload while its bytes move, at most once per `EVERY_SECONDS`."""
+    """Notes that an upload's bytes move, and renews its lease while they do, at most once per `EVERY_SECONDS`."""
 
     EVERY_SECONDS = 60
 
-    def __init__(self, pipeline: Pipeline, sha256: str, owner: LeaseOwner) -> None:
+    def __init__(self, pipeline: Pipeline, sha256: str, owner: LeaseOwner, starts: Starts) -> None:
         self._pipeline = pipeline
         self._sha256 = sha256
         self._owner = owner
         self._renewed_at = pipeline.now()
+        self._starts = starts
+        self._has_started = False
 
     def __call__(self, _sent_bytes: int) -> None:
+        if not self._has_started:
+            self._has_started = True
+            self._starts.note_start()
         now = self._pipeline.now()
         if (now - self._renewed_at).total_seconds() >= self.EVERY_SECONDS:
             self._renewed_at = now
