@@ -12,7 +12,7 @@ import filelock
 import pytest
 
 from tests.report.report_reading import missing_files, shown_build, shown_data
-from tests.sample_warehouse import HITS, Hit, SampleWarehouse, make_sample_warehouse
+from tests.sample_warehouse import HITS, VIDEOS, Hit, SampleWarehouse, make_sample_warehouse
 from visualsearch_pipeline.report import ReportBusyError, ReportDestinationError, write_report
 from visualsearch_pipeline.warehouse import NotPublishedError
 
@@ -132,11 +132,14 @@ def test_spend_coverage_failures_and_changes_are_those_of_the_tables(sample: Sam
         {"day": "2026-03-05", "videos": 1, "pairs": 4, "searched": 0},
     ]
     overview = shown_data(tmp_path, "overview")
-    assert [(query["id"], query["searched"], query["truncated"]) for query in overview["queries"]] == [
-        ("says_warranty", 5, 0),
-        ("logo", 5, 1),
-        ("red_shirt", 5, 0),
-        ("red_truck", 5, 0),
+    coverage = [
+        (query["id"], query["searched"], query["to_search"], query["truncated"]) for query in overview["queries"]
+    ]
+    assert coverage == [
+        ("says_warranty", 5, 6, 0),
+        ("logo", 5, 6, 1),
+        ("red_shirt", 5, 6, 0),
+        ("red_truck", 5, 6, 0),
     ]
     assert [failure["subject"] for failure in overview["failures"]] == ["/footage/broken upload.mp4"]
     changes = shown_data(tmp_path, "changes")
@@ -148,12 +151,30 @@ def test_spend_coverage_failures_and_changes_are_those_of_the_tables(sample: Sam
     assert [start for start, new in zip(hits["start"], hits["new"], strict=True) if new] == [2.5]
 
 
-def test_a_database_that_records_no_changes_has_a_report_without_them(sample: SampleWarehouse, tmp_path: Path) -> None:
+def test_a_query_within_some_videos_is_whole_when_those_are_searched(sample: SampleWarehouse, tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    shutil.copyfile(sample.database_path, other)
+    with duckdb.connect(str(other)) as connection:
+        within = json.dumps({"within": [VIDEOS[0].video_no, VIDEOS[3].video_no]})
+        connection.execute("UPDATE queries SET definition = ? WHERE query_id = 'red_shirt'", [within])
+        connection.execute(
+            "DELETE FROM coverage WHERE query_id = 'red_shirt' AND video_no NOT IN (?, ?)",
+            [VIDEOS[0].video_no, VIDEOS[3].video_no],
+        )
+    write_report(other, tmp_path / "report", archive_root=None)
+    queries = {query["id"]: query for query in shown_data(tmp_path / "report", "overview")["queries"]}
+    assert (queries["red_shirt"]["searched"], queries["red_shirt"]["to_search"]) == (2, 2)
+
+
+def test_a_database_of_an_earlier_version_has_a_report_without_changes(sample: SampleWarehouse, tmp_path: Path) -> None:
     older = tmp_path / "older.duckdb"
     shutil.copyfile(sample.database_path, older)
     with duckdb.connect(str(older)) as connection:
         connection.execute("DROP TABLE hit_changes")
+        connection.execute("DROP MACRO TABLE coverage_gaps")
     write_report(older, tmp_path / "report", archive_root=None)
+    coverage = shown_data(tmp_path / "report", "coverage")
+    assert [(day["pairs"], day["searched"]) for day in coverage] == [(8, 8), (8, 8), (4, 4), (4, 0)]
     assert shown_data(tmp_path / "report", "changes") is None
     assert 'id="tab-changes"' not in (tmp_path / "report" / "index.html").read_text()
 

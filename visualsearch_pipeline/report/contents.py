@@ -17,7 +17,10 @@ from visualsearch_pipeline.warehouse import open_read_only
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
-    """A saved query as it is asked today, with how far it has been answered."""
+    """A saved query as it is asked today, with how far it has been answered.
+
+    `videos_to_search` counts all that it concerns, those that it has been asked about (`videos_searched`) included.
+    """
 
     query_set: str
     query_id: str
@@ -27,6 +30,7 @@ class ReportQuery:
     description: str | None
     hits: int
     videos_searched: int
+    videos_to_search: int
     videos_truncated: int
 
 
@@ -117,10 +121,14 @@ WITH counted AS (
     SELECT query_set, query_id, query_version, count(DISTINCT video_no) AS searched,
            count(DISTINCT video_no) FILTER (truncated) AS truncated
     FROM coverage JOIN videos USING (video_no) WHERE videos.state = 'ready' GROUP BY ALL
+), gaps AS (
+    SELECT query_set, query_id, query_version, count(*) AS missing FROM coverage_gaps() GROUP BY ALL
 )
 SELECT query_set, query_id, query_version, kind, asks, description,
-       coalesce(counted.hits, 0), coalesce(searched.searched, 0), coalesce(searched.truncated, 0)
+       coalesce(counted.hits, 0), coalesce(searched.searched, 0),
+       coalesce(searched.searched, 0) + coalesce(gaps.missing, 0), coalesce(searched.truncated, 0)
 FROM queries
+LEFT JOIN gaps USING (query_set, query_id, query_version)
 LEFT JOIN counted USING (query_set, query_id, query_version)
 LEFT JOIN searched USING (query_set, query_id, query_version)
 WHERE is_current
@@ -165,20 +173,28 @@ FROM api_calls GROUP BY ALL ORDER BY ALL
 """
 
 _COVERAGE: Final = """
-WITH asked AS (
-    SELECT query_set, query_id, query_version FROM queries WHERE is_current
-), ready AS (
-    SELECT day, video_no FROM videos WHERE state = 'ready' AND day IS NOT NULL
+WITH ready AS (
+    SELECT day, count(*) AS videos FROM videos WHERE state = 'ready' AND day IS NOT NULL GROUP BY ALL
 ), searched AS (
-    SELECT ready.day, count(*) AS pairs FROM ready JOIN (
-        SELECT DISTINCT query_set, query_id, query_version, video_no
-        FROM coverage SEMI JOIN asked USING (query_set, query_id, query_version)
-    ) USING (video_no) GROUP BY ALL
+    SELECT videos.day, count(*) AS pairs FROM videos JOIN (
+        SELECT DISTINCT query_set, query_id, query_version, video_no FROM coverage
+        SEMI JOIN (FROM queries WHERE is_current) AS asked USING (query_set, query_id, query_version)
+    ) USING (video_no) WHERE videos.state = 'ready' GROUP BY ALL
+), gaps AS (
+    SELECT day, count(*) AS pairs FROM coverage_gaps() GROUP BY ALL
 )
-SELECT ready.day, count(*), count(*) * (SELECT count(*) FROM asked), coalesce(any_value(searched.pairs), 0)
-FROM ready LEFT JOIN searched ON searched.day = ready.day
-GROUP BY ALL ORDER BY ALL
+SELECT day, videos, coalesce(searched.pairs, 0) + coalesce(gaps.pairs, 0), coalesce(searched.pairs, 0)
+FROM ready LEFT JOIN searched USING (day) LEFT JOIN gaps USING (day)
+ORDER BY day
 """
+
+_GAPS_IN_EARLIER_DATABASES: Final = """
+CREATE TEMP MACRO coverage_gaps() AS TABLE
+    SELECT query_set, query_id, query_version, video_no, ready.day
+    FROM (FROM queries WHERE is_current) AS asked CROSS JOIN (FROM videos WHERE state = 'ready') AS ready
+    ANTI JOIN coverage USING (query_set, query_id, query_version, video_no)
+"""
+"""For databases without that macro. It takes every query to concern every video, as those versions did."""
 
 _FAILURES: Final = """
 SELECT step, subject, day, reason, count FROM failures WHERE resolved_at IS NULL
@@ -200,6 +216,8 @@ def read_contents(database_path: Path, *, max_hits: int) -> ReportContents:
     with open_read_only(database_path) as connection:
         # Text, so that DuckDB needs no time zone database of Python's.
         published_at = datetime.fromisoformat(_rows(connection, "SELECT published_at::VARCHAR FROM publication")[0][0])
+        if not _rows(connection, "SELECT 1 FROM duckdb_functions() WHERE function_name = 'coverage_gaps'"):
+            connection.execute(_GAPS_IN_EARLIER_DATABASES)
         queries = tuple(ReportQuery(*row) for row in _rows(connection, _QUERIES))
         videos, hits = _read_hits(connection, queries, max_hits=max_hits)
         return ReportContents(

@@ -56,6 +56,7 @@ def _overview(contents: ReportContents) -> JsonValue:
                 "description": query.description,
                 "hits": query.hits,
                 "searched": query.videos_searched,
+                "to_search": query.videos_to_search,
                 "truncated": query.videos_truncated,
             }
             for query in contents.queries

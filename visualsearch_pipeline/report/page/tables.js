@@ -78,7 +78,7 @@ visualSearchReport.createTables = ({ plots }) => {
   }
 
   function coverage(panel) {
-    const { queries, videos_ready: ready, failures } = data.overview;
+    const { queries, failures } = data.overview;
     const days = data.coverage;
     panel.append(heading("Searched, by day"));
     if (days.length) {
@@ -118,19 +118,19 @@ visualSearchReport.createTables = ({ plots }) => {
             head: "Searched",
             cell: (row) =>
               element("progress", {
-                max: Math.max(1, ready),
+                max: Math.max(1, row.to_search),
                 value: row.searched,
-                attributes: { "aria-label": `${row.id}: ${row.searched} of ${ready} videos searched` },
+                attributes: { "aria-label": `${row.id}: ${row.searched} of ${row.to_search} videos searched` },
               }),
           },
-          { head: "Videos", number: true, cell: (row) => `${format.count(row.searched)} of ${format.count(ready)}` },
+          { head: "Videos", number: true, cell: (row) => `${format.count(row.searched)} of ${format.count(row.to_search)}` },
           { head: "Truncated", number: true, cell: (row) => format.count(row.truncated) },
           { head: "Hits", number: true, cell: (row) => format.count(row.hits) },
         ],
         queries,
       ),
       note(
-        "A query for an image within certain videos asks only those. Truncated: the service may know more hits in that video than it returns.",
+        "Counted are the videos that a query concerns. Truncated: the service may know more hits in that video than it returns.",
       ),
     );
     if (days.length) {
