@@ -72,13 +72,14 @@ def test_09_the_sandbox_s_own_limits_speak_each_shape(start: Start, connect: Con
 
 def test_10_waits_double_up_to_their_limit(server: Sandbox, connect: Connect) -> None:
     calls: list[ApiCall] = []
-    retry = RetryPolicy(attempts=6, initial_wait_seconds=0.05, max_wait_seconds=0.2, jitter_seconds=0)
-    server.faults.add(FaultRule(operation="list_videos", kind=FaultKind.RATE_LIMIT_CODE_ONLY, count=5))
+    retry = RetryPolicy(attempts=9, initial_wait_seconds=0.05, max_wait_seconds=0.2, jitter_seconds=0)
+    server.faults.add(FaultRule(operation="list_videos", kind=FaultKind.RATE_LIMIT_CODE_ONLY, count=8))
     connect(server, retry=retry, on_call=calls.append).list_videos()
     starts = [call.started_at.timestamp() for call in calls]
     waits = [later - earlier for earlier, later in pairwise(starts)]
-    for wait, least in zip(waits, [0.05, 0.1, 0.2, 0.2, 0.2], strict=True):
-        assert least <= wait < least + 0.15
+    assert all(wait >= least for wait, least in zip(waits, [0.05, 0.1, *[0.2] * 6], strict=True))
+    # Without the limit the last would be 6.4 s; a busy machine takes its own time.
+    assert waits[-1] < 3
 
 
 def test_10_the_defaults_are_the_vendor_s_advice_with_jitter_and_an_end() -> None:

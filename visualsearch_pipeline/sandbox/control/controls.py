@@ -92,10 +92,12 @@ class Controls:
             IndexingTimeoutError: Files are still being decoded after `timeout_seconds`.
         """
         ends = time.monotonic() + timeout_seconds
-        while (waiting := self._services.progress.queued()) or self._services.scraper_tasks.waiting():
+        # The tasks first: what they fetch is queued before they are finished, and would be missed the other way round.
+        while (tasks := self._services.scraper_tasks.waiting()) or self._services.progress.queued():
+            waiting = self._services.progress.queued()
             if time.monotonic() > ends:
                 names = ", ".join(video.file_name for video in waiting[:3]) or "a scraper's posts"
-                message = f"{len(waiting)} files are not decoded after {timeout_seconds} s: {names}"
+                message = f"{len(waiting)} files and {tasks} tasks are not done after {timeout_seconds} s: {names}"
                 raise IndexingTimeoutError(message)
             time.sleep(_POLL_SECONDS)
         self._services.indexer.settle()
