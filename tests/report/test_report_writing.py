@@ -217,3 +217,28 @@ def test_killed_before_any_step_the_earlier_report_or_the_new_one_stands(
     assert not list(last_killed.glob(".*.part"))
     assert shown_data(last_killed, "hits") == shown_data(new, "hits")
     assert missing_files(last_killed) == []
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from visualsearch_pipeline.report import ReportDestinationError, write_report
+resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+try:
+    write_report(Path(sys.argv[1]), Path(sys.argv[2]), archive_root=None, title="another")
+except ReportDestinationError as error:
+    print(error)
+"""
+
+
+def test_a_disk_that_takes_no_more_leaves_the_earlier_report(sample: SampleWarehouse, tmp_path: Path) -> None:
+    earlier = make_sample_warehouse(tmp_path / "earlier", hits=HITS[:2])
+    write(earlier, tmp_path / "report")
+    command = [sys.executable, "-c", FULL_DISK, str(sample.database_path), str(tmp_path / "report")]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    # The page's libraries are larger than any file may be; some of the build was written before them.
+    assert "cannot write the report" in finished.stdout
+    assert "The earlier report, if any, stands; make room" in finished.stdout
+    assert len(shown_data(tmp_path / "report", "hits")["start"]) == 2
+    assert missing_files(tmp_path / "report") == []
+    assert not list((tmp_path / "report").glob(".*.part"))
