@@ -42,9 +42,7 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 def running(state: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A sandbox in a process of its own, and its URL."""
     command = [sys.executable, "-m", "visualsearch_pipeline.sandbox", "--port", "0", "--state", str(state), *options]
-    with subprocess.Popen(  # noqa: S603 - our own interpreter
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -147,9 +145,7 @@ def test_a_taken_port_is_said_so(start: Start, server: Sandbox, tmp_path: Path) 
     with pytest.raises(SandboxStartError, match=f"cannot listen on 127.0.0.1:{server.port}"):
         start(port=server.port)
     taken = [sys.executable, "-m", "visualsearch_pipeline.sandbox", "--state", str(tmp_path / "x"), "--port"]
-    run = subprocess.run(  # noqa: S603 - our own interpreter
-        [*taken, str(server.port)], capture_output=True, text=True, timeout=60, check=False
-    )
+    run = subprocess.run([*taken, str(server.port)], capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stdout) == (1, "")
     assert "choose another port" in run.stderr
 
