@@ -92,10 +92,13 @@ visualSearchReport.createTables = ({ plots }) => {
         element(
           "p",
           { className: "legend" },
-          plots.swatch(0),
-          `searched: ${format.count(searched)} of ${format.count(pairs)} pairs of a query and a video (${format.percent(searched, pairs)}) `,
-          plots.swatch(1),
-          "not searched yet",
+          element(
+            "span",
+            {},
+            plots.swatch(0),
+            `searched: ${format.count(searched)} of ${format.count(pairs)} pairs of a query and a video (${format.percent(searched, pairs)})`,
+          ),
+          element("span", {}, plots.swatch(1), "not searched yet"),
         ),
         plots.stackedBars({
           title: `Pairs of a query and a video per day; ${format.percent(searched, pairs)} are searched. The table below has the numbers.`,
@@ -157,7 +160,7 @@ visualSearchReport.createTables = ({ plots }) => {
           [
             { head: "Step", cell: (row) => row.step },
             { head: "Item", cell: (row) => element("span", { className: "path", textContent: row.subject }) },
-            { head: "Reason", cell: (row) => row.reason },
+            { head: "Reason", cell: (row) => element("span", { className: "reason", textContent: row.reason ?? "" }) },
             { head: "Times", number: true, cell: (row) => format.count(row.count) },
           ],
           failures,
