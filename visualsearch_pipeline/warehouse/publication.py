@@ -145,15 +145,20 @@ def read_publication(database_path: Path) -> Publication | None:
     """What is published at `database_path`; None if nothing readable is. `changed` is False."""
     try:
         with open_read_only(database_path) as connection:
-            # Times as numbers: Python's own conversion would ask for a time zone database.
-            columns = {name for (name, *_) in connection.execute("DESCRIBE publication").fetchall()}
-            since = "epoch_us(rebuilt_at), replaced_rows" if "rebuilt_at" in columns else "epoch_us(published_at), 0"
-            row = connection.execute(
-                f"SELECT fingerprint, row_counts, epoch_us(published_at), {since} FROM publication"  # noqa: S608 - ours
-            ).fetchone()
+            return _told(connection, database_path)
     except (ReadError, duckdb.Error):
         # Not there, damaged, or of another making: it is built anew.
         return None
+
+
+def _told(connection: duckdb.DuckDBPyConnection, database_path: Path) -> Publication | None:
+    """What an open database says of itself."""
+    columns = {name for (name, *_) in connection.execute("DESCRIBE publication").fetchall()}
+    # Times as numbers: Python's own conversion would ask for a time zone database.
+    since = "epoch_us(rebuilt_at), replaced_rows" if "rebuilt_at" in columns else "epoch_us(published_at), 0"
+    row = connection.execute(
+        f"SELECT fingerprint, row_counts, epoch_us(published_at), {since} FROM publication"  # noqa: S608 - ours
+    ).fetchone()
     if row is None:
         return None
     fingerprint, row_counts, published_us, rebuilt_us, replaced_rows = row
@@ -193,9 +198,10 @@ def _publish_locked(
     building = database_path.with_name(f".{database_path.name}.{os.getpid()}.{secrets.token_hex(4)}{_BUILDING_SUFFIX}")
     update = None if standing is None or rebuild else _update_of(standing, sources, store)
     try:
-        if update is None or not _updated(building, store, sources, update, database_path, published_at):
+        made = _updated(building, store, sources, update, database_path, published_at) if update else None
+        if made is None:
             build_database(building, store, sources=sources, published_at=published_at)
-            _verify(building, sources)
+            made = _verified(building, sources)
         fsync_file(building)
         if standing is not None and snapshot_days > 0:
             keep_snapshot(database_path, published_at=standing.published_at)
@@ -206,10 +212,7 @@ def _publish_locked(
     finally:
         _remove_all_of(building)
     prune_snapshots(database_path, keep_days=snapshot_days, now=published_at)
-    publication = read_publication(database_path)
-    if publication is None:
-        raise _not_published(database_path, "what was just published cannot be read back")
-    return replace(publication, changed=True)
+    return replace(made, database_path=database_path, changed=True)
 
 
 def _update_of(standing: Publication, sources: Sources, store: ParquetStore) -> _Update | None:
@@ -232,11 +235,11 @@ def _update_of(standing: Publication, sources: Sources, store: ParquetStore) -> 
     if any(not file.partition and TABLES[file.table].partition_by for file in (*gone, *other)):
         # A file of an earlier layout holds rows of many partitions.
         return None
+    dropped = {file: held[file][0] for file in (*gone, *other) if file in held}
     # A table that is replaced whole leaves nothing behind; a part of one leaves its old rows.
-    dead = sum(held[file][0] for file in (*gone, *other) if file in held and file.partition)
-    replaced_rows = standing.replaced_rows + dead
+    replaced_rows = standing.replaced_rows + sum(rows for file, rows in dropped.items() if file.partition)
     written = sum(store.row_count(file) for file in other)
-    total = sum(row_count for row_count, _ in held.values()) + written
+    total = sum(rows for rows, _ in held.values()) - sum(dropped.values()) + written
     if max(written, replaced_rows) > REBUILD_SHARE * total and total > _SMALL_ROWS:
         return None
     return _Update(changed=(*gone, *other), replaced_rows=replaced_rows)
@@ -249,8 +252,8 @@ def _updated(
     update: _Update,
     database_path: Path,
     published_at: datetime,
-) -> bool:
-    """Make the new database from the old one; say whether that went well."""
+) -> Publication | None:
+    """Make the new database from the old one; None if that does not go well."""
     try:
         copy_file(database_path, building)
         update_database(
@@ -261,24 +264,25 @@ def _updated(
             replaced_rows=update.replaced_rows,
             published_at=published_at,
         )
-        _verify(building, sources)
+        return _verified(building, sources)
     except (duckdb.Error, PublicationError) as error:
         _logger.warning("%s cannot be brought up to date and is built anew: %s", database_path, error)
         _remove_all_of(building)
-        return False
-    return True
+        return None
 
 
-def _verify(building: Path, sources: Sources) -> None:
+def _verified(building: Path, sources: Sources) -> Publication:
     """Read the finished file as an analyst would, before anyone can."""
-    standing = read_publication(building)
-    if standing is None or standing.fingerprint != sources.fingerprint:
-        raise PublicationError("the new database does not say what it was built from; it was not published, run again")
     with open_read_only(building) as connection:
+        made = _told(connection, building)
+        if made is None or made.fingerprint != sources.fingerprint:
+            raise PublicationError(
+                "the new database does not say what it was built from; it was not published, run again"
+            )
         held = dict(connection.execute("SELECT path, identity FROM publication_files").fetchall())
         if held != {file.path: identity for file, identity in sources.identities.items()}:
             raise PublicationError("the new database was built from other files; it was not published, run again")
-        for table, expected in standing.row_counts.items():
+        for table, expected in made.row_counts.items():
             found = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608 - names from TABLES
             if found != (expected,):
                 raise PublicationError(
@@ -287,6 +291,7 @@ def _verify(building: Path, sources: Sources) -> None:
                 )
         for query_set in sources.query_sets:
             connection.execute(f'SELECT 1 FROM "{query_set}" LIMIT 1')  # noqa: S608 - an identifier, quoted
+    return made
 
 
 def _moment(microseconds: int) -> datetime:
