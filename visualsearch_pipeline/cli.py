@@ -6,6 +6,7 @@ budget; as usual in a shell, 130 after Ctrl-C, and 141 when whoever reads the ou
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -58,6 +59,14 @@ class _Commands(TyperGroup):
         except BrokenPipeError as error:
             raise _Ended(OUTPUT_CLOSED) from error
         return answer
+
+
+class _Medium(StrEnum):
+    """What a text can be looked for in, as an option's choices."""
+
+    CLIPS = "clips"
+    AUDIO = "audio"
+    CAPTIONS = "captions"
 
 
 app = typer.Typer(
@@ -211,6 +220,85 @@ def sql(
         answer.table.to_pandas().to_csv(sys.stdout, index=False)
         return
     print_rows(out, answer.columns, answer.rows)
+
+
+@app.command(epilog=f'Example: `visualsearch export "from hits where score > 0.8" best.csv`\n\n{_PLAIN_EXIT_CODES}')
+def export(
+    source: Annotated[str, typer.Argument(help="A table, a view, or one question in DuckDB's SQL.")],
+    destination: Annotated[Path, typer.Argument(help="The file; its ending says what kind: .csv, .parquet, .jsonl.")],
+    *,
+    config: ConfigOption = None,
+) -> None:
+    """Write a table, or the answer to a question, into a file."""
+    from visualsearch_pipeline.settings import load_settings
+    from visualsearch_pipeline.terminal import print_line, size
+    from visualsearch_pipeline.warehouse import export
+
+    written = export(load_settings(config).database_path, source, destination)
+    print_line(out, f"{written.path}: {written.row_count} rows, {size(written.size_bytes)}")
+
+
+@app.command(epilog=f"Example: `visualsearch report --to ./report`\n\n{_PLAIN_EXIT_CODES}")
+def report(
+    *,
+    config: ConfigOption = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="The report's folder; default: report in the state folder.")
+    ] = None,
+) -> None:
+    """Write a page that shows the hits, to be opened in a browser, offline."""
+    from visualsearch_pipeline.report import write_report
+    from visualsearch_pipeline.settings import load_settings
+    from visualsearch_pipeline.terminal import print_line
+
+    settings = load_settings(config)
+    written = write_report(settings.database_path, to or settings.report_path, archive_root=settings.archive_root)
+    print_line(out, f"{written.path}: {written.hits} of {written.hits_total} hits, {written.pictures} with a picture")
+
+
+queries = typer.Typer(
+    name="queries", help="Check, show and try saved queries.", no_args_is_help=True, epilog=_PLAIN_EXIT_CODES
+)
+app.add_typer(queries)
+
+
+@queries.command("check", epilog=f"Example: `visualsearch queries check`\n\n{_PLAIN_EXIT_CODES}")
+def queries_check(*, config: ConfigOption = None) -> None:
+    """Name every mistake in the query files, with file and line. Makes no call."""
+    from visualsearch_pipeline.commands.queries import check
+    from visualsearch_pipeline.settings import load_settings
+
+    raise typer.Exit(ALL_DONE if check(load_settings(config), console=out) else USAGE)
+
+
+@queries.command("show", epilog=f"Example: `visualsearch queries show street.red_truck`\n\n{_PLAIN_EXIT_CODES}")
+def queries_show(
+    name: Annotated[str, typer.Argument(help="A query set, or one query of it: street, street.red_truck.")],
+    *,
+    config: ConfigOption = None,
+) -> None:
+    """Show what a query set asks, of how many videos it was answered, and what it found. Makes no call."""
+    from visualsearch_pipeline.commands.queries import show
+    from visualsearch_pipeline.settings import load_settings
+
+    show(load_settings(config), name, console=out)
+
+
+@queries.command("try", epilog=f'Example: `visualsearch queries try "a red truck at night"`\n\n{_PLAIN_EXIT_CODES}')
+def queries_try(
+    question: Annotated[str, typer.Argument(help="A text, or a saved query's name: street.red_truck.")],
+    *,
+    config: ConfigOption = None,
+    medium: Annotated[_Medium, typer.Option("--in", help="Where to look for a text.")] = _Medium.CLIPS,
+    video_no: Annotated[
+        str | None, typer.Option("--video", help="For an image within a video: its video_no.", show_default=False)
+    ] = None,
+) -> None:
+    """Ask once, now, without storing anything. Costs one search."""
+    from visualsearch_pipeline.commands.queries import try_once
+    from visualsearch_pipeline.settings import load_settings
+
+    try_once(load_settings(config), question, medium=medium.value, video_no=video_no, console=out, progress_console=err)
 
 
 @app.command(epilog=f"Example: `visualsearch sandbox --port 8750 --state ./sandbox`\n\n{_PLAIN_EXIT_CODES}")

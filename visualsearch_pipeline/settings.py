@@ -247,6 +247,11 @@ class Settings(_Section):
         return self.archive.path or str(self.state / "archive")
 
     @property
+    def report_path(self) -> Path:
+        """The folder of the report page."""
+        return self.state / "report"
+
+    @property
     def limits_path(self) -> Path:
         """The folder where processes on this host share the account's rate limits."""
         return self.state / "limits"

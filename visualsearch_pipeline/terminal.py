@@ -188,6 +188,11 @@ def print_rows(console: Console, columns: Sequence[str], rows: Iterable[Sequence
         _print_records(console, names, cells)
 
 
+def print_line(console: Console, line: str) -> None:
+    """One line, never broken: its path can be copied."""
+    console.print(Text(printable(line)), soft_wrap=True)
+
+
 def print_error(console: Console, message: str) -> None:
     """What went wrong, in lines that are broken between words only: a path stays whole and can be copied."""
     for line in message.splitlines():

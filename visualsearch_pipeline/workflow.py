@@ -16,6 +16,7 @@ from visualsearch_pipeline.media import MediaError
 from visualsearch_pipeline.pipeline.errors import PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.status import Status, read_status
+from visualsearch_pipeline.report.errors import ReportError
 from visualsearch_pipeline.terminal import TerminalProgress
 from visualsearch_pipeline.warehouse import WarehouseError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from visualsearch_pipeline.api import OnCall
     from visualsearch_pipeline.settings import Settings
 
-EXPECTED_ERRORS: Final = (LedgerError, MediaError, PipelineError, VisualSearchError, WarehouseError)
+EXPECTED_ERRORS: Final = (LedgerError, MediaError, PipelineError, ReportError, VisualSearchError, WarehouseError)
 """Errors of the layers below Dagster that people can do something about; their messages say what."""
 
 
