@@ -25,8 +25,9 @@ dev: $(RUNTIME)  ## Open the Dagster UI and the sandbox on the demo's data (PORT
 	@[ -e "$(or $(DEMO),visualsearch-demo)/visualsearch.yaml" ] || $(MAKE) demo
 	@$(BIN)/visualsearch dev --folder "$(or $(DEMO),visualsearch-demo)" --port $(PORT)
 
+# File by file, because tests of a file share what is slow to start: a UI, a demo.
 test: $(DEVELOPMENT)  ## Run all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(DEVELOPMENT)  ## Lint, format, types, definitions
 	$(BIN)/ruff check .

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer
 
 from tests.command_line import REPOSITORY, Answer, environment, visualsearch
+from visualsearch_pipeline import cli
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
 KEY = "sk-mavi-0123456789abcdef"
-COMMANDS = ("run", "status", "plan", "reconcile", "doctor", "sql", "sandbox", "demo", "dev")
+COMMANDS = tuple(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]  # it is a group
 HEAVY = {"av", "dagster", "duckdb", "httpx", "numpy", "pandas", "pyarrow", "pydantic", "sqlalchemy", "starlette"}
 
 
