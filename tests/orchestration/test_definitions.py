@@ -54,7 +54,7 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     dg.Definitions.validate_loadable(definitions)
     repository = definitions.get_repository_def()
     assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"daily"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"daily", "library_check"}
     graph = definitions.resolve_asset_graph()
     media, hits = dg.AssetKey("media"), dg.AssetKey(["hits", "street"])
     assert graph.get(media).parent_keys == {dg.AssetKey("source")}

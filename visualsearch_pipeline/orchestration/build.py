@@ -18,6 +18,7 @@ from visualsearch_pipeline.orchestration.assets import (
 )
 from visualsearch_pipeline.orchestration.hits import hits_asset
 from visualsearch_pipeline.orchestration.keys import AssetKeys
+from visualsearch_pipeline.orchestration.library_check import library_check_schedule
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.schedule import daily_schedule
 from visualsearch_pipeline.orchestration.sensors import indexing_sensor, new_media_sensor
@@ -63,7 +64,7 @@ def build_visual_search_defs(
             warehouse_asset(runner, keys, hits=hits),
         ],
         sensors=[new_media_sensor(runner, keys), indexing_sensor(runner, keys, hits=hits)],
-        schedules=[daily_schedule(runner, keys, hits=hits)],
+        schedules=[daily_schedule(runner, keys, hits=hits), library_check_schedule(runner, keys)],
         resources={"visual_search": VisualSearchResource.from_settings(settings)},
         # 0.1 s a step instead of 1.7 s in a process of its own; concurrency is inside the steps.
         executor=dg.in_process_executor,
