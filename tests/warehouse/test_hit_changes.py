@@ -144,6 +144,21 @@ def test_hits_that_were_lost_are_not_reported_as_new_when_they_are_found_again(s
     assert street.changes()[1:] == [("VI1", "new", None, 20.0)]
 
 
+def test_hits_that_were_lost_are_found_again_one_video_after_the_other(street: Street) -> None:
+    street.answer(("VI1", 0, 5))
+    street.answer(("VI2", 0, 5), videos=("VI2",), arrived=True)
+    (file,) = street.store.files("hits")
+    street.store.remove(file)
+
+    # The first of them makes the file anew, in which the others are still missing.
+    street.answer(("VI1", 0, 5))
+    street.answer(("VI2", 0, 5), videos=("VI2",), arrived=True)
+    assert street.changes() == [("VI2", "new", None, 0.0)], "told once, when it arrived"
+
+    street.answer(videos=("VI2",))
+    assert street.changes()[1:] == [("VI2", "gone", 0.0, None)]
+
+
 ANSWERS: list[tuple[Clip, ...]] = [
     (("VI1", 0, 5), ("VI1", 20, 30)),
     (("VI1", 2, 5), ("VI1", 60, 70)),

@@ -29,6 +29,9 @@ from visualsearch_pipeline.warehouse.schemas import ANSWERED, HIT_CHANGES
 MOVED_SECONDS: Final = 0.5
 """Two clips that overlap are the same hit; it moved if it begins or ends by more than this elsewhere."""
 
+_LOST: Final = 0
+"""In place of the revision of a first answer: what it found was lost; the next one has nothing to compare with."""
+
 Change = Literal["new", "gone", "moved"]
 _Row = Mapping[str, object]
 _Span = tuple[float, float]
@@ -74,23 +77,20 @@ def replace_hits(store: ParquetStore, query_set: str, day: date, rows: pa.Table,
         revision = store.hits_revision(query_set, day)
         before = store.read_hits(query_set, day)
         in_effect, known = _up_to(changes, revision), _up_to(answered, revision)
-        found = list(_compare(before, rows, known=known, answer=answer))
     else:
         # Never written, or lost: there is nothing to compare with, and no saying what has not taken effect.
-        in_effect, known = changes, answered
-        revision = max((_newest(changes), _newest(answered)))
-        found = list(_compare(rows.slice(0, 0), rows, known=known, answer=answer, is_lost=True))
-    revision += 1
-    place: dict[str, object] = {"query_set": query_set, "day": day, "revision": revision}
-    added = [{**row, **place} for row in found]
-    if added or in_effect.num_rows != changes.num_rows:
-        more = pa.Table.from_pylist(added, schema=HIT_CHANGES.arrow_schema)
-        store.write_part(HIT_CHANGES.name, pa.concat_tables([in_effect, more]), query_set=query_set, day=day)
-    first_answers = _first_answers(known, answer, place)
-    if first_answers.num_rows or known.num_rows != answered.num_rows:
-        kept = pa.concat_tables([known, first_answers])
+        revision = max(_newest(changes), _newest(answered))
+        before = rows.slice(0, 0)
+        in_effect, known = changes, _with_revision(answered, _LOST)
+    found = _compare(before, rows, known=known, answer=answer)
+    place: dict[str, object] = {"query_set": query_set, "day": day, "revision": revision + 1}
+    added = pa.Table.from_pylist([{**row, **place} for row in found], schema=HIT_CHANGES.arrow_schema)
+    if added.num_rows or in_effect.num_rows != changes.num_rows:
+        store.write_part(HIT_CHANGES.name, pa.concat_tables([in_effect, added]), query_set=query_set, day=day)
+    kept = _answered_since(known, answer, place)
+    if not kept.equals(answered):
         store.write_part(ANSWERED.name, kept, query_set=query_set, day=day)
-    return store.write_hits(query_set, day, rows, revision=revision)
+    return store.write_hits(query_set, day, rows, revision=revision + 1)
 
 
 def match_clips(before: Sequence[_Span], after: Sequence[_Span]) -> tuple[tuple[int, int], ...]:
@@ -118,19 +118,19 @@ def match_clips(before: Sequence[_Span], after: Sequence[_Span]) -> tuple[tuple[
     return tuple(sorted(matched.items()))
 
 
-def _compare(
-    before: pa.Table, after: pa.Table, *, known: pa.Table, answer: Answer, is_lost: bool = False
-) -> Iterator[_Row]:
+def _compare(before: pa.Table, after: pa.Table, *, known: pa.Table, answer: Answer) -> Iterator[_Row]:
     """The changes that an answer brings, without their place and revision."""
     versions = _versions_before(before, known)
     arrived = set(answer.arrived)
     compared: dict[SearchedPair, str | None] = {}
     for pair in answer.searched:
         earlier = versions.get((pair.query_id, pair.video_no), {})
-        if earlier and not is_lost:
+        if earlier:
             newest = max(earlier, key=lambda version: earlier[version])
-            compared[pair] = pair.query_version if pair.query_version in earlier else newest
-        elif not earlier and pair in arrived:
+            nearest = pair.query_version if pair.query_version in earlier else newest
+            if earlier[nearest] != _LOST:
+                compared[pair] = nearest
+        elif pair in arrived:
             compared[pair] = None
     if not compared:
         return
@@ -149,7 +149,7 @@ def _versions_before(before: pa.Table, known: pa.Table) -> Mapping[tuple[str, st
     names = ("query_id", "query_version", "video_no")
     # Hits that stand there were answered, even if they were written before answers were kept.
     for query_id, version, video_no in zip(*(before.column(name).to_pylist() for name in names), strict=True):
-        versions[query_id, video_no][version] = 0
+        versions[query_id, video_no][version] = 1
     columns = (known.column(name).to_pylist() for name in (*names, "revision"))
     for query_id, version, video_no, revision in zip(*columns, strict=True):
         versions[query_id, video_no][version] = revision
@@ -230,12 +230,24 @@ def _row(
     return row
 
 
-def _first_answers(known: pa.Table, answer: Answer, place: Mapping[str, object]) -> pa.Table:
+def _answered_since(known: pa.Table, answer: Answer, place: Mapping[str, object]) -> pa.Table:
+    """The pairs that are answered from now on: a first answer is remembered, and one that follows a loss."""
     names = ("query_id", "query_version", "video_no")
-    had = set(zip(*(known.column(name).to_pylist() for name in names), strict=True))
-    asked = {(pair.query_id, pair.query_version, pair.video_no) for pair in answer.searched}
-    rows = [{**dict(zip(names, key, strict=True)), **place} for key in sorted(asked - had)]
+    columns = (known.column(name).to_pylist() for name in (*names, "revision"))
+    kept = {
+        (query_id, version, video_no): revision for query_id, version, video_no, revision in zip(*columns, strict=True)
+    }
+    for pair in answer.searched:
+        key = (pair.query_id, pair.query_version, pair.video_no)
+        if kept.get(key, _LOST) == _LOST:
+            kept[key] = place["revision"]
+    rows = [{**place, **dict(zip(names, key, strict=True)), "revision": kept[key]} for key in sorted(kept)]
     return pa.Table.from_pylist(rows, schema=ANSWERED.arrow_schema)
+
+
+def _with_revision(rows: pa.Table, revision: int) -> pa.Table:
+    column = pa.repeat(pa.scalar(revision, pa.int64()), rows.num_rows)
+    return rows.set_column(rows.column_names.index("revision"), rows.schema.field("revision"), column)
 
 
 def _up_to(rows: pa.Table, revision: int) -> pa.Table:

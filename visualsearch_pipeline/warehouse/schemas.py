@@ -100,7 +100,12 @@ ANSWERED: Final = TableSpec(
         *_QUERY_COLUMNS,
         ColumnSpec("day", _DAY, _DAY_MEANING, nullable=False),
         ColumnSpec("video_no", _STRING, "The video in the service's library.", nullable=False),
-        ColumnSpec("revision", _INTEGER, "Which writing of the day's hits brought the first answer.", nullable=False),
+        ColumnSpec(
+            "revision",
+            _INTEGER,
+            "Which writing of the day's hits brought the first answer, from 1; 0 if what it found was lost.",
+            nullable=False,
+        ),
     ),
     sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("video_no", "ascending")),
     partition_by=("query_set", "day"),
