@@ -13,7 +13,7 @@ import pyarrow as pa
 from visualsearch_pipeline.warehouse import TABLES, ParquetStore, publish
 
 HITS: Final = int(os.environ.get("BENCHMARK_HITS", "10000000"))
-DAYS: Final = 365
+DAYS: Final = int(os.environ.get("BENCHMARK_DAYS", "365"))
 VIDEOS_PER_DAY: Final = 270
 SETS: Final = ("entrance", "market", "products", "speech", "street")
 QUERIES_PER_SET: Final = 40

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks._library import days
+from benchmarks._library import DAYS, HITS, SETS, days, hits_of_day
 from benchmarks._measuring import medians, report, report_memory
 from visualsearch_pipeline.warehouse import ParquetStore
 
@@ -20,11 +22,11 @@ def main() -> None:
     for rows in (27_000, 500_000):
         table = _hits(rows)
         other = table.set_column(table.column_names.index("run_id"), "run_id", pa.repeat("another run", rows))
-        turn = iter(range(1_000_000))
+        turns = itertools.cycle((table, other))
 
-        def ours(table: pa.Table = table, other: pa.Table = other, turn: object = turn) -> None:
+        def ours(turns: Iterator[pa.Table] = turns) -> None:
             # Two tables in turn: the same rows again would be left alone.
-            store.write_hits("street", days()[0], table if next(turn) % 2 else other)  # type: ignore[call-overload]
+            store.write_hits("street", days()[0], next(turns))
 
         def bare_arrow(table: pa.Table = table) -> None:
             pq.write_table(table, bare)
@@ -39,8 +41,6 @@ def main() -> None:
 
 
 def _hits(rows: int) -> pa.Table:
-    from benchmarks import _library
-
-    per_day = _library.HITS // (_library.DAYS * len(_library.SETS))
-    parts = [_library.hits_of_day("street", days()[0], seed=seed) for seed in range(rows // per_day + 1)]
+    per_day = HITS // (DAYS * len(SETS))
+    parts = [hits_of_day("street", days()[0], seed=seed) for seed in range(rows // per_day + 1)]
     return pa.concat_tables(parts).slice(0, rows).sort_by([("query_id", "ascending"), ("rank", "ascending")])
