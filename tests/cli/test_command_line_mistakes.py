@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
 KEY = "sk-mavi-0123456789abcdef"
-COMMANDS = tuple(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]  # it is a group
 HEAVY = {"av", "dagster", "duckdb", "httpx", "numpy", "pandas", "pyarrow", "pydantic", "sqlalchemy", "starlette"}
 
 
@@ -39,16 +38,28 @@ def free_port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def commands(group: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that does something, as a user types it."""
+    for name, command in getattr(group, "commands", {}).items():
+        below = list(commands(command, (*path, name)))
+        yield from below or [(*path, name)]
+
+
+@pytest.mark.parametrize("command", list(commands(typer.main.get_command(cli.app))))
 def test_help_has_an_example_and_the_exit_codes_within_80_columns(command: tuple[str, ...], tmp_path: Path) -> None:
     answer = visualsearch(*command, "--help", cwd=tmp_path)
     assert answer.code == 0
+    assert f"Example: visualsearch {' '.join(command)}" in answer.out
     assert "Exit codes: 0 " in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80
-    if command:
-        assert f"Example: visualsearch {command[0]}" in answer.out
-    else:
-        assert [name for name in COMMANDS if f" {name} " not in answer.out] == []
+
+
+def test_help_lists_every_command_and_the_exit_codes(tmp_path: Path) -> None:
+    answer = visualsearch("--help", cwd=tmp_path)
+    names = {path[0] for path in commands(typer.main.get_command(cli.app))}
+    assert [name for name in names if f" {name} " not in answer.out] == []
+    assert "Exit codes: 0 " in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
 
 
 def test_help_waits_for_none_of_the_heavy_libraries(tmp_path: Path) -> None:
@@ -167,7 +178,7 @@ def test_a_server_that_is_down_is_told_within_seconds_and_the_next_run_goes_on(
     answer = visualsearch(
         "run", "--wait", cwd=project.root, VISUALSEARCH_API_KEY=key, VISUALSEARCH_BASE_URL=address, timeout_seconds=60
     )
-    assert time.monotonic() - started < 30  # of which 2 are `retry_seconds`; the rest is a busy machine's
+    assert time.monotonic() - started < 45  # of which 2 are `retry_seconds`; the rest is a busy machine's
     told(answer, "no connection", "Check", "base URL", code=1)
 
     answer = visualsearch("run", "--wait", cwd=project.root, VISUALSEARCH_API_KEY=key)
