@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,10 +51,11 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def start_dev(demo: FinishedDemo, *, port: int) -> Any:
-    """`visualsearch dev` on a demo, until the context is left."""
-    command = [*COMMAND, "dev", "--folder", str(demo.folder), "--port", str(port)]
-    return running(command, cwd=demo.cwd, variables=environment(demo.cwd), port=port, log=demo.cwd / "dev.log")
+def start_dev(demo: FinishedDemo, *, port: int, prefix: str = "") -> AbstractContextManager[RunningUi]:
+    """`visualsearch dev` on a demo, until the context is left; `prefix` is said to the shell first."""
+    command = shlex.join([*COMMAND, "dev", "--folder", str(demo.folder), "--port", str(port)])
+    shell = ["bash", "-euc", f"{prefix}exec {command}"]
+    return running(shell, cwd=demo.cwd, variables=environment(demo.cwd), port=port, log=demo.cwd / "dev.log")
 
 
 @contextmanager

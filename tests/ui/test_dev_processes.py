@@ -34,11 +34,18 @@ def served(ui: RunningUi) -> dict[str, str]:
     return {entry["name"]: entry["locationOrLoadError"]["__typename"] for entry in entries}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "prefix"),
+    [
+        pytest.param(signal.SIGINT, "", id="Ctrl-C"),
+        # Scripts start what is in the background with Ctrl-C ignored, and everything that it starts inherits that.
+        pytest.param(signal.SIGTERM, "trap '' INT; ", id="SIGTERM in the background"),
+    ],
+)
 def test_dev_stops_the_sandbox_and_the_ui_on_a_signal(
-    number: signal.Signals, demo: FinishedDemo, tmp_path: Path
+    number: signal.Signals, prefix: str, demo: FinishedDemo, tmp_path: Path
 ) -> None:
-    with start_dev(demo.copied_to(tmp_path), port=free_port()) as ui:
+    with start_dev(demo.copied_to(tmp_path), port=free_port(), prefix=prefix) as ui:
         sandbox = ui.log.read_text().partition("sandbox at ")[2].split()[0]
         assert httpx.get(f"{sandbox}/_sandbox/clock", trust_env=False).status_code == httpx.codes.OK
         assert served(ui) == {"visualsearch_pipeline": "RepositoryLocation"}
@@ -48,6 +55,9 @@ def test_dev_stops_the_sandbox_and_the_ui_on_a_signal(
         ui.process.send_signal(number)
 
         assert ui.process.wait(STOP_SECONDS) == 0
+        log = ui.log.read_text()
+        assert "Shutting down Dagster services" in log  # asked, and not killed
+        assert "superseded" not in log
         _gone, left = psutil.wait_procs(started, timeout=5)
         assert left == [], [process.cmdline() for process in left]
         for url in (ui.url, sandbox):

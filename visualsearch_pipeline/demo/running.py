@@ -35,6 +35,8 @@ from visualsearch_pipeline.workflow import run_pending
 _INDEXING_SECONDS: Final = 2.0
 _STOP_SECONDS: Final = 30.0
 _UI_HOST: Final = "127.0.0.1"
+# `dg dev`, which it recommends, needs a project of its own around the demo.
+_OLD_COMMAND_WARNING: Final = "ignore:Function `dev_command` is superseded"
 
 _TOP_HITS: Final = """
     select query_id as query, media_name as media, round(start_seconds)::int as "from", round(end_seconds)::int as "to",
@@ -92,7 +94,11 @@ def run_dev(folder: Path, *, ui_port: int, err: Console) -> int:
         settings = load_settings(project.settings_path)
         command_line_instance(settings).dispose()  # makes its folder with dagster.yaml
         environment = os.environ | _demo_environment(project, sandbox)
-        environment |= {"DAGSTER_HOME": str(settings.state / "dagster"), CONFIG_VARIABLE: str(project.settings_path)}
+        environment |= {
+            "DAGSTER_HOME": str(settings.state / "dagster"),
+            CONFIG_VARIABLE: str(project.settings_path),
+            "PYTHONWARNINGS": ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), _OLD_COMMAND_WARNING))),
+        }
         err.print(Text(f"sandbox at {sandbox.url}"))
         err.print(Text(f"Dagster UI at http://{_UI_HOST}:{ui_port}, in some seconds (Ctrl-C stops both)"))
         try:
@@ -128,7 +134,11 @@ def _kill_session(process: subprocess.Popen[bytes]) -> None:
 @contextmanager
 def _stop_signals_as_interrupt() -> Iterator[None]:
     """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # SIGINT is among them, because scripts start what is in the background with SIGINT ignored, and the UI, which would
+    # inherit that, could not be stopped any more. SIGHUP stays ignored where it is: that is what `nohup` is for.
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
