@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from visualsearch_pipeline.orchestration.metadata import table_schema
 from visualsearch_pipeline.warehouse import TABLES, ColumnSpec, SchemaMismatchError, TableSpec, column_schema
 
 MakeTable = Callable[..., pa.Table]
@@ -38,6 +39,16 @@ def test_the_sql_type_of_a_column_is_what_duckdb_makes_of_its_arrow_type(spec: T
         found = {name: sql_type for name, sql_type, *_ in connection.fetchall()}
 
     assert {column.name: column.sql_type for column in column_schema(spec.name)} == found
+
+
+@pytest.mark.parametrize("spec", TABLES.values(), ids=TABLES)
+def test_dagster_shows_the_same_words_as_the_database(spec: TableSpec) -> None:
+    shown = table_schema(spec.name).columns
+
+    assert [(column.name, column.type, column.description) for column in shown] == [
+        (column.name, column.sql_type, column.description) for column in spec.columns
+    ]
+    assert [column.constraints.nullable for column in shown] == [column.nullable for column in spec.columns]
 
 
 def test_rows_that_fit_are_put_in_order(make_table: MakeTable) -> None:

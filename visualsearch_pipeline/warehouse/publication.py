@@ -5,7 +5,12 @@ published file for writing: a DuckDB writer shuts out even read-only readers. Wh
 reading it. A process killed at any moment leaves the old file or the new one.
 
 What it costs follows what changed: a copy of the published file is brought up to date, unless so much changed, or was
-replaced since, that building all of it anew is the cheaper way. That also drops what replaced rows left behind.
+replaced since, that building all of it anew is the cheaper way. That also drops what replaced rows left behind, and is
+all the compaction there is: a day of a query set is one Parquet file, replaced as a whole.
+
+The tables are native at any size. Views over the Parquet files would publish without copying, but a file that is
+replaced would show in them at once, in the middle of somebody's question; and `benchmarks/publishing.py` shows that the
+copy is cheap.
 """
 
 from __future__ import annotations
