@@ -30,6 +30,11 @@ from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, Settings, load_settings
 
 README: Final = (REPOSITORY / "README.md").read_text()
+_INSTALLED: Final = "make -o .venv/.runtime -o .venv/.development"
+MAKE: Final = f"{_INSTALLED} MAKE='{_INSTALLED}'"
+"""`make`, and the `make` that it calls, find the environment installed: installing it is what CI does before the tests,
+and from a copy it would bend this environment to the copy."""
+
 SHELL_CODES: Final = {cli.INTERRUPTED, cli.OUTPUT_CLOSED}
 """What a shell expects of any command; not told in the README."""
 
@@ -64,8 +69,7 @@ class Clone:
 
     def run(self, command: str) -> None:
         """Run one line of the README; a failed item is no failed command."""
-        # `make` finds the environment installed: installing it is what CI does before it runs the tests.
-        ready = command.replace("make ", "make -o .venv/.runtime -o .venv/.development ")
+        ready = command.replace("make ", f"{MAKE} ")
         done = subprocess.run(
             ["bash", "-euc", ready],
             cwd=self.folder,
@@ -81,7 +85,7 @@ class Clone:
     def serve(self, command: str) -> None:
         """Run a line of the README that goes on until Ctrl-C, on a free port; and press Ctrl-C."""
         port = free_port()
-        command = {"make dev": f"make -o .venv/.runtime dev PORT={port}"}.get(command, f"{command} --port {port}")
+        command = {"make dev": f"{MAKE} dev PORT={port}"}.get(command, f"{command} --port {port}")
         log = self.folder.with_suffix(".log")
         with running(
             ["bash", "-euc", f"exec {command}"], cwd=self.folder, variables=self.variables, port=port, log=log

@@ -334,7 +334,7 @@ def test_a_full_disk_is_said_so_and_leaves_nothing(server: ScriptedServer, tmp_p
 
 def run(program: str, *arguments: str) -> str:
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603  our own program
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 STUCK_PROGRAM = """
@@ -351,7 +351,7 @@ def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_writes_is_n
 ) -> None:
     server.script(server.chunked(*chunks(MP4)[:5], terminated=False, then="stall"))
     command = [sys.executable, "-c", textwrap.dedent(STUCK_PROGRAM), server.url, str(tmp_path / "a.mp4")]
-    with subprocess.Popen(command) as process:  # noqa: S603  our own program
+    with subprocess.Popen(command) as process:
         deadline = time.monotonic() + 20
         while not only(tmp_path) and time.monotonic() < deadline:
             time.sleep(0.02)

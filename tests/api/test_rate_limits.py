@@ -345,7 +345,7 @@ def test_four_processes_of_two_threads_keep_one_limit_and_use_it(tmp_path: Path)
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(PROGRAM), str(tmp_path / "limits.db")]
     with contextlib.ExitStack() as stack:
         processes = [
-            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))  # noqa: S603  ours
+            stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
             for _ in range(4)
         ]
         for process in processes:
@@ -375,7 +375,7 @@ def test_a_process_killed_while_it_holds_the_lock_blocks_nobody(tmp_path: Path) 
             time.sleep(60)
     """
     command = [sys.executable, "-c", textwrap.dedent(program), str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:  # noqa: S603  our own program
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "holding\n"
         done = threading.Event()
@@ -409,7 +409,7 @@ def test_a_forked_child_opens_the_file_anew(tmp_path: Path) -> None:
         limiter.close()
     """
     path = tmp_path / "limits.db"
-    subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(path)], check=True, timeout=30)  # noqa: S603  ours
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(path)], check=True, timeout=30)
     with sqlite3.connect(path) as connection:
         (table,) = [
             name

@@ -133,6 +133,10 @@ class RateLimiter(Protocol):
         """
         ...
 
+    def unused(self, family: OperationFamily) -> None:
+        """Give back the place that this thread took last: its request never left."""
+        ...
+
     def refused(self, family: OperationFamily, *, retry_after_seconds: float | None) -> None:
         """Take note of a rate-limit answer, and be slower."""
         ...

@@ -16,7 +16,7 @@ import stamina
 from visualsearch_pipeline.api.api_key import ApiKey
 from visualsearch_pipeline.api.calls import ApiCall, OnCall
 from visualsearch_pipeline.api.envelope import RawAnswer, judge
-from visualsearch_pipeline.api.errors import BadResponse, RateLimited, Timeout, VisualSearchError
+from visualsearch_pipeline.api.errors import BadResponse, ConnectionFailed, RateLimited, Timeout, VisualSearchError
 from visualsearch_pipeline.api.faults import http_faults_as_ours
 from visualsearch_pipeline.api.operations import Operation, OperationFamily
 from visualsearch_pipeline.api.policies import RetryPolicy, Timeouts
@@ -273,6 +273,8 @@ class Transport:
             return
         if isinstance(error, RateLimited):
             self._limiter.refused(operation.family, retry_after_seconds=error.retry_after_seconds)
+        elif isinstance(error, ConnectionFailed):
+            self._limiter.unused(operation.family)
         elif error is None or isinstance(error, VisualSearchError):
             self._limiter.accepted(operation.family)
 

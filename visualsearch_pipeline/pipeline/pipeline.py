@@ -19,6 +19,7 @@ from visualsearch_pipeline.api import ApiCall, OnCall, VisualSearchClient
 from visualsearch_pipeline.ledger import CallRecord, Ledger
 from visualsearch_pipeline.pipeline.errors import StateProblem
 from visualsearch_pipeline.pipeline.progress import LoggedProgress, Progress
+from visualsearch_pipeline.pipeline.retries import tell_retries
 from visualsearch_pipeline.pipeline.spending import Spending
 from visualsearch_pipeline.pipeline.waits import Waits
 from visualsearch_pipeline.queries import QueryCatalog, load_query_sets
@@ -67,6 +68,7 @@ class Pipeline:
         self.settings = settings
         self.run_id = run_id or str(uuid.uuid4())
         self.progress: Progress = progress or LoggedProgress()
+        tell_retries(self.progress)
         self.waits = waits or Waits(self.progress)
         self.now = clock
         self.ledger = Ledger(settings.ledger_database_url)

@@ -6,7 +6,7 @@ may have happened, and asks the library before it sends again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date
@@ -39,7 +39,7 @@ from visualsearch_pipeline.pipeline.reconciling import (
     Verdict,
     find_lost_uploads,
 )
-from visualsearch_pipeline.pipeline.waits import Starts
+from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
             future = pool.submit(_upload_one, pipeline, queued, contents[queued.sha256], owner, time_box, starts)
             future.add_done_callback(partial(_advance, task, contents[queued.sha256].size_bytes))
             futures[future] = queued
-        _stop_at_first_error(futures)
+        _stop_at_first_error(futures, starts)
         for future, queued in futures.items():
             outcome = future.result()
             outcomes.append(outcome)
@@ -111,12 +111,13 @@ def _advance(task: Task, size_bytes: int, done: Future[_Outcome]) -> None:
         task.advance(size_bytes)
 
 
-def _stop_at_first_error(futures: Sequence[Future[_Outcome]] | dict[Future[_Outcome], Upload]) -> None:
+def _stop_at_first_error(futures: Collection[Future[_Outcome]], starts: Starts) -> None:
     """Wait for all; if one raises, begin no more and let those under way end, so that no answer is lost."""
     done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
     failed = next((future for future in done if not future.cancelled() and future.exception()), None)
     if failed is None:
         return
+    starts.stop()
     for future in waiting:
         future.cancel()
     wait(waiting)
@@ -126,7 +127,7 @@ def _stop_at_first_error(futures: Sequence[Future[_Outcome]] | dict[Future[_Outc
 def _upload_one(
     pipeline: Pipeline, queued: Upload, content: Content, owner: LeaseOwner, time_box: TimeBox, starts: Starts
 ) -> _Outcome:
-    if time_box.is_over:
+    if time_box.is_over or starts.is_stopped:
         return _Outcome.WAITING
     uploads = pipeline.ledger.uploads
     taken = uploads.take(queued.sha256, owner=owner, now=pipeline.now())
@@ -169,7 +170,12 @@ def _send(
             on_progress=_Heartbeat(pipeline, queued.sha256, owner, starts),
         )
     except VisualSearchError as error:
+        if stopping_error(pipeline, error) is not None:
+            starts.stop()
         return _keep_failure(pipeline, queued, item, error)
+    except WaitGivenUp:
+        uploads.release(queued.sha256, state=UploadState.PENDING)
+        return _Outcome.WAITING
     except BaseException:
         # Stopped from outside while bytes were moving: what the service made of them is not known.
         uploads.release(queued.sha256, state=UploadState.UNCERTAIN)

@@ -17,6 +17,10 @@ _TOLD_WAIT_SECONDS: Final = 3.0
 """A shorter wait is nothing to wonder about."""
 
 
+class WaitGivenUp(Exception):  # noqa: N818  says what happened
+    """A call was still held back by the rate limit when its work was stopped: it was not made."""
+
+
 class Starts:
     """How many calls of a piece of work have started, of how many. Safe to use from several threads."""
 
@@ -24,6 +28,16 @@ class Starts:
         self.total = total
         self._started = 0
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no more calls should be started."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Start no more calls; those that wait for the rate limit give up."""
+        self._stopped.set()
 
     @property
     def started(self) -> int:
@@ -72,7 +86,14 @@ class Waits:
             del self._work[family]
 
     def tell(self, family: OperationFamily, seconds: float) -> None:
-        """Tell that the next call of a family may start in so many seconds. May be called as often as one likes."""
+        """Tell that the next call of a family may start in so many seconds. May be called as often as one likes.
+
+        Raises:
+            WaitGivenUp: the work was stopped meanwhile.
+        """
+        work = self._work.get(family)
+        if work is not None and work.starts.is_stopped:
+            raise WaitGivenUp(f"the {work.what} was not started")
         if seconds >= _TOLD_WAIT_SECONDS:
             self._progress.waiting(self._message(family, seconds), subject=family.value)
 
