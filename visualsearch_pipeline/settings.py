@@ -206,6 +206,7 @@ class Settings(_Section):
     archive: ArchiveSettings = ArchiveSettings()
     indexing: IndexingSettings = IndexingSettings()
     budget: BudgetSettings = BudgetSettings()
+    snapshot_days: int = Field(3, ge=0, description="How many days older publications are kept for their readers.")
     step_seconds: PositiveFloat = Field(
         900.0, description="After this time a step begins no new item; the rest stays queued and is asked for again."
     )

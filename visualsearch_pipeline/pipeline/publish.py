@@ -27,4 +27,10 @@ def publish(pipeline: Pipeline) -> Publication:
         export_growing_tables(pipeline)
         tables = {spec.name: ledger_table(pipeline, spec) for spec in LEDGER_TABLES if not spec.partition_by}
         names = [query_set.name for query_set in pipeline.catalog.files]
-        return warehouse.publish(pipeline.store, pipeline.settings.database_path, tables, names)
+        return warehouse.publish(
+            pipeline.store,
+            pipeline.settings.database_path,
+            tables,
+            names,
+            snapshot_days=pipeline.settings.snapshot_days,
+        )
