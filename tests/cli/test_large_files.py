@@ -112,11 +112,15 @@ def peak_bytes_of_run(project: Path) -> int:
 
 
 def resident_bytes(process: psutil.Process) -> int:
+    """The memory of a process and of those it started."""
     total = 0
     # A process may end between two looks.
     with suppress(psutil.NoSuchProcess):
-        for part in (process, *process.children(recursive=True)):
-            total += part.memory_info().rss
+        total = process.memory_info().rss
+        command = process.cmdline()
+        # Between vfork and exec, a child is its parent's memory seen a second time.
+        others = (child for child in process.children(recursive=True) if child.cmdline() != command)
+        total += sum(child.memory_info().rss for child in others)
     return total
 
 
