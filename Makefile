@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 
-.PHONY: help setup demo dev test check format bench lock clean
+.PHONY: help setup demo dev test soak check format bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ dev: $(RUNTIME)  ## Open the Dagster UI and the sandbox on the demo's data (PORT
 # File by file, because tests of a file share what is slow to start: a UI, a demo.
 test: $(DEVELOPMENT)  ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+soak: $(DEVELOPMENT)  ## Run the tests that take long: large files, large libraries, many readers
+	$(BIN)/python -m pytest -m soak
 
 check: $(DEVELOPMENT)  ## Lint, format, types, definitions
 	$(BIN)/ruff check .

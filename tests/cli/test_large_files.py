@@ -22,6 +22,8 @@ import yaml
 from tests.command_line import COMMAND, environment, visualsearch
 from visualsearch_pipeline.sandbox.config import DEFAULT_API_KEY
 
+pytestmark = pytest.mark.soak
+
 if TYPE_CHECKING:
     from tests.conftest import ClipShelf
 

@@ -21,6 +21,7 @@ def library_of(make_project: MakeProject, query_set: str = TEXT, **sandbox: Any)
     return SeededLibrary(project)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("dialect", "video_count"), [("spring-2026", 10_000), ("openapi", 2_000)])
 def test_300_hits_in_10000_videos_are_found_with_at_most_5_calls_and_none_the_next_time(
     make_project: MakeProject, dialect: str, video_count: int
@@ -45,6 +46,7 @@ def test_300_hits_in_10000_videos_are_found_with_at_most_5_calls_and_none_the_ne
     assert len(library.project.calls("search")) == calls
 
 
+@pytest.mark.soak
 def test_30000_hits_in_10000_videos_are_complete_within_the_bound(make_project: MakeProject) -> None:
     library = library_of(make_project)
     by_day, hit_count = spread(10_000, day_count=30, hit_count=30_000)
@@ -57,6 +59,7 @@ def test_30000_hits_in_10000_videos_are_complete_within_the_bound(make_project: 
     assert (len(found), sum(found.values()), report.truncated) == (hit_count, hit_count, 0)
 
 
+@pytest.mark.soak
 def test_270_new_videos_and_200_queries_take_at_most_3_calls_a_query(make_project: MakeProject) -> None:
     template = 'queries: [{id: "q_{n}", text: "zebra {n}", filtering_level: low, parameters: {n: [%s]}}]'
     library = library_of(make_project, template % ", ".join(f"w{n}" for n in range(200)))

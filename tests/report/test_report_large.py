@@ -9,6 +9,8 @@ from tests.report.conftest import OpenPage
 from tests.sample_warehouse import QUERIES, VIDEOS, Hit, make_sample_warehouse
 from visualsearch_pipeline.report import write_report
 
+pytestmark = pytest.mark.soak
+
 HITS = 10_000
 IN_DOCUMENT = 150
 """Cards that may be in the document at once: some windows' worth, whatever there is."""

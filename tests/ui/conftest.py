@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.command_line import finished_demo
+from tests.headless_browser import chromium
 from tests.running_ui import RunningUi, free_port, start_dev
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        message = "Chromium is not installed: scripts/install-system-packages does it"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ READERS = 4
 SCRIPT = Path(__file__).with_name("reading_in_a_loop.py")
 
 
+@pytest.mark.soak
 def test_a_hundred_publications_lock_out_nobody_and_show_no_mixture(
     store: ParquetStore, tmp_path: Path, make_hits: MakeTable, make_table: MakeTable
 ) -> None:

@@ -83,7 +83,7 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
     rate = RateLimits.from_setting(pipeline.settings.api.rate_limits).rate(OperationFamily.UPLOAD)
     with (
         pipeline.waits.counting(OperationFamily.UPLOAD, what="upload", total=len(pending), rate=rate) as starts,
-        pipeline.progress.task(f"uploading {len(pending)} videos", total=total_bytes, unit="bytes") as task,
+        pipeline.progress.task(f"uploading {_videos(len(pending))}", total=total_bytes, unit="bytes") as task,
         ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="upload") as pool,
     ):
         futures = {}
@@ -104,6 +104,10 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
         waiting=outcomes.count(_Outcome.WAITING) + undecided,
         bytes_sent=sent,
     )
+
+
+def _videos(count: int) -> str:
+    return f"{count} video{'' if count == 1 else 's'}"
 
 
 def _advance(task: Task, size_bytes: int, done: Future[_Outcome]) -> None:
