@@ -19,8 +19,8 @@ _ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--disable-background-netw
 def chromium() -> Iterator[Browser]:
     """A browser; skips the test where there is none, but not in CI.
 
-    Fixtures of it have a module's scope, not the session's: as long as it is open, its thread has a running event loop, in
-    which other tests' `asyncio.run` fails.
+    Fixtures of it have a module's scope, not the session's: as long as it is open, its thread has a running event loop,
+    in which other tests' `asyncio.run` fails.
     """
     path = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if path is None:

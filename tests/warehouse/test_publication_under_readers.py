@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from visualsearch_pipeline.warehouse import ParquetStore, publish
 
