@@ -22,12 +22,10 @@ import yaml
 from tests.command_line import COMMAND, environment, visualsearch
 from visualsearch_pipeline.sandbox.config import DEFAULT_API_KEY
 
-pytestmark = pytest.mark.soak
-
 if TYPE_CHECKING:
     from tests.conftest import ClipShelf
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 
 MEGABYTE = 1_000_000
 SMALL_BYTES = 2 * MEGABYTE

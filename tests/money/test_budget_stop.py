@@ -36,6 +36,7 @@ def four(make_project: MakeProject) -> Project:
     return project
 
 
+@pytest.mark.soak
 def test_what_fits_is_done_and_published_and_the_rest_stays_queued(four: Project) -> None:
     four.configure(budget={"per_run_usd": 2.5 * CLIP_USD}, archive={"videos": False})
     answer = run(four, "--wait", "--timeout", "60")

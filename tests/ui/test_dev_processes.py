@@ -83,6 +83,7 @@ def test_dev_on_a_taken_port_names_it_and_starts_nothing(demo: FinishedDemo) -> 
     assert "--port" in answer.error_text
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("command", [("dagster", "dev", "-w", "workspace.yaml"), ("dg", "dev")])
 def test_the_repository_is_served_by(command: tuple[str, ...], tmp_path: Path) -> None:
     home = tmp_path / "home"
