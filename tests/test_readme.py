@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from tests.command_line import REPOSITORY, FinishedDemo, environment, finished_demo
 from tests.running_ui import STOP_SECONDS, free_port, running
 from visualsearch_pipeline import cli
+from visualsearch_pipeline.commands import exit_codes
 from visualsearch_pipeline.demo.encoding import encode_clip
 from visualsearch_pipeline.queries import load_query_sets
 from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig
@@ -35,7 +36,7 @@ MAKE: Final = f"{_INSTALLED} MAKE='{_INSTALLED}'"
 """`make`, and the `make` that it calls, find the environment installed: installing it is what CI does before the tests,
 and from a copy it would bend this environment to the copy."""
 
-SHELL_CODES: Final = {cli.INTERRUPTED, cli.OUTPUT_CLOSED}
+SHELL_CODES: Final = {exit_codes.INTERRUPTED, exit_codes.OUTPUT_CLOSED}
 """What a shell expects of any command; not told in the README."""
 
 
@@ -80,7 +81,9 @@ class Clone:
             timeout=240,
             check=False,
         )
-        assert done.returncode in (cli.ALL_DONE, cli.DONE_WITH_FAILURES), f"{command}\n{done.stdout}{done.stderr}"
+        assert done.returncode in (exit_codes.ALL_DONE, exit_codes.DONE_WITH_FAILURES), (
+            f"{command}\n{done.stdout}{done.stderr}"
+        )
 
     def serve(self, command: str) -> None:
         """Run a line of the README that goes on until Ctrl-C, on a free port; and press Ctrl-C."""
@@ -217,7 +220,7 @@ def test_the_defaults_in_the_table_are_the_defaults() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    codes = {value for name, value in vars(cli).items() if name.isupper() and isinstance(value, int)}
+    codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
     assert {int(row[0]) for row in table("exit code")} == codes - SHELL_CODES
 
 

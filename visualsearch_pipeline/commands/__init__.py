@@ -1,1 +1,1 @@
-"""What the commands about money and agreement do behind their options, and how they show it."""
+"""The commands: options and help in the modules named `*_commands`, what they do and show in the others."""
