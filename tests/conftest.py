@@ -15,6 +15,7 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
+from tests.postgres_server import PostgresServer, running_postgres
 from visualsearch_pipeline.demo.encoding import SubtitleLine, encode_clip
 from visualsearch_pipeline.sandbox import JournalEntry, Sandbox, SandboxConfig
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONFIG_VARIABLE, Settings, load_settings
@@ -92,7 +93,6 @@ class Project:
     root: Path
     server: Sandbox
     shelf: ClipShelf
-    _stack: ExitStack
     _settings: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -212,6 +212,13 @@ class MakeProject(Protocol):
 
 
 @pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; tests that ask for it are skipped where it is not installed, except in CI."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def clip_shelf(tmp_path_factory: pytest.TempPathFactory) -> ClipShelf:
     return ClipShelf(tmp_path_factory.mktemp("clips"))
 
@@ -222,6 +229,36 @@ def red_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("pictures") / "red.png"
     _draw("square", "red", "black")(1.0).save(path)
     return path
+
+
+def sandbox_config(state_dir: Path, **given: Any) -> SandboxConfig:
+    """A sandbox that knows the tests' key and indexes at once, if nothing else is given."""
+    return SandboxConfig(
+        **{"state_dir": state_dir, "api_keys": {API_KEY: "account"}, "indexing_seconds": 0, **given},
+    )
+
+
+def lay_out_project(
+    root: Path, server: Sandbox, *, shelf: ClipShelf, picture: Path, clips: Sequence[str], queries: str = STREET
+) -> Project:
+    """Make a project's folder: footage, the query set `street`, and settings that name the sandbox."""
+    (root / "queries" / "images").mkdir(parents=True)
+    (root / "footage").mkdir()
+    shutil.copyfile(picture, root / "queries" / "images" / "red.png")
+    project = Project(root, server, shelf)
+    project.configure(
+        api={
+            "base_url": server.url,
+            "rate_limits": "unlimited",
+            "lost_answer_wait_seconds": 0,
+            "timeouts": {"retry_seconds": 2.0, "connect_seconds": 5.0},
+        },
+        source={"settle_seconds": 0, "start_date": (project.today - timedelta(days=30)).isoformat()},
+    )
+    project.write_queries("street", queries)
+    for clip in clips:
+        project.add_clip(clip)
+    return project
 
 
 @pytest.fixture
@@ -237,30 +274,8 @@ def make_project(
 
         def make(clips: Sequence[str] = ("red", "blue"), **sandbox: object) -> Project:
             root = tmp_path / f"project-{next(numbers)}"
-            (root / "queries" / "images").mkdir(parents=True)
-            (root / "footage").mkdir()
-            shutil.copyfile(red_picture, root / "queries" / "images" / "red.png")
-            given: dict[str, Any] = {
-                "state_dir": root / "sandbox",
-                "api_keys": {API_KEY: "account"},
-                "indexing_seconds": 0,
-                **sandbox,
-            }
-            server = stack.enter_context(Sandbox(SandboxConfig(**given)))
-            project = Project(root, server, clip_shelf, stack)
-            project.configure(
-                api={
-                    "base_url": server.url,
-                    "rate_limits": "unlimited",
-                    "lost_answer_wait_seconds": 0,
-                    "timeouts": {"retry_seconds": 2.0, "connect_seconds": 5.0},
-                },
-                source={"settle_seconds": 0, "start_date": (project.today - timedelta(days=30)).isoformat()},
-            )
-            project.write_queries("street", STREET)
-            for clip in clips:
-                project.add_clip(clip)
-            return project
+            server = stack.enter_context(Sandbox(sandbox_config(root / "sandbox", **sandbox)))
+            return lay_out_project(root, server, shelf=clip_shelf, picture=red_picture, clips=clips)
 
         yield make
 
