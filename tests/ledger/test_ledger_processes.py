@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import psutil
 import pytest
@@ -25,11 +24,6 @@ DAY = date(2026, 2, 1)
 PROCESSES = 3
 CALLS_EACH = 40
 UPLOADS = 30
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
 @pytest.fixture
