@@ -27,6 +27,7 @@ LEVELS = {
     "pipeline": 7,
     "analysts": 6,
     "report": 6,
+    "webhooks": 6,
     "queries": 5,
     "warehouse": 5,
     "ledger": 4,

@@ -12,7 +12,13 @@ import typer
 from typer.core import TyperGroup
 
 import visualsearch_pipeline
-from visualsearch_pipeline.commands import pipeline_commands, query_commands, sandbox_commands, table_commands
+from visualsearch_pipeline.commands import (
+    pipeline_commands,
+    query_commands,
+    sandbox_commands,
+    table_commands,
+    webhook_commands,
+)
 from visualsearch_pipeline.commands.console import err, out
 from visualsearch_pipeline.commands.exit_codes import (
     ERROR,
@@ -63,7 +69,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 # Help lists them in this order. A group without a name puts its commands beside the others.
-for _group in (pipeline_commands, table_commands, query_commands, sandbox_commands):
+for _group in (pipeline_commands, table_commands, query_commands, sandbox_commands, webhook_commands):
     app.add_typer(_group.app)
 
 
@@ -121,8 +127,9 @@ def _is_expected(error: Exception) -> bool:
     # These two come last, since knowing them takes Dagster and a web server.
     from visualsearch_pipeline.orchestration.execution import RunFailed
     from visualsearch_pipeline.sandbox import SandboxStartError
+    from visualsearch_pipeline.webhooks.errors import CannotListen
 
-    return isinstance(error, RunFailed | SandboxStartError)
+    return isinstance(error, RunFailed | SandboxStartError | CannotListen)
 
 
 def _message_of(error: Exception) -> str:
