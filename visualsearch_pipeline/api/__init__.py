@@ -41,6 +41,7 @@ from visualsearch_pipeline.api.errors import (
 from visualsearch_pipeline.api.folders import Folder
 from visualsearch_pipeline.api.images import ImageHit, UploadedImage
 from visualsearch_pipeline.api.imports import TaskVideos, VideoQuality
+from visualsearch_pipeline.api.limiter_state import LimiterState
 from visualsearch_pipeline.api.models import (
     ClipHit,
     FilteringLevel,
@@ -84,6 +85,7 @@ __all__ = [
     "InsufficientCredits",
     "InvalidInput",
     "InvalidRequest",
+    "LimiterState",
     "LocalFile",
     "MalformedItem",
     "NotRepeatable",
