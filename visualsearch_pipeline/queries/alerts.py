@@ -7,11 +7,9 @@ standard input: see docs/alerts.md.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -25,16 +23,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from visualsearch_pipeline.alert_addresses import VARIABLE_PATTERN, check_webhook
 from visualsearch_pipeline.located_yaml import nearest_word
 
 NEW_HITS: Final = "new_hits"
 """The one thing there is to be told of."""
-
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9_]*")
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-# Chat services hand out addresses whose last part is the password: long, letters and digits mixed.
-_LIKE_A_SECRET: Final = re.compile(r"(?=[^/]*[A-Za-z])(?=[^/]*\d)[A-Za-z0-9_~.-]{20,}")
-_IN_THE_ENVIRONMENT: Final = "put the address into an environment variable and write the variable's name here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,34 +43,6 @@ class Alert:
     webhook: str | None = None
     command: tuple[str, ...] = ()
     folder: Path | None = None
-
-
-def is_variable(webhook: str) -> bool:
-    """Whether a webhook is the name of an environment variable rather than an address."""
-    return _VARIABLE.fullmatch(webhook) is not None
-
-
-def check_webhook(value: str) -> str:
-    """A webhook as people may write it into a file: the name of an environment variable, or an address without secrets.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if is_variable(value):
-        return value
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(
-            "must be the name of an environment variable that holds the address, such as STREET_TEAM_WEBHOOK, or an "
-            "https:// address without secrets"
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError(f"holds what may be a secret (user, password or query); {_IN_THE_ENVIRONMENT}")
-    if any(_LIKE_A_SECRET.fullmatch(part) for part in parts.path.split("/")):
-        raise ValueError(f"holds what looks like a secret in its path; {_IN_THE_ENVIRONMENT}")
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ValueError("must begin with https://: what it says of your footage would travel in the clear")
-    return value
 
 
 def _check_shape(value: object) -> object:
@@ -103,7 +68,7 @@ def _form(value: object) -> str:
 Webhook: TypeAlias = Annotated[
     str,
     AfterValidator(check_webhook),
-    WithJsonSchema({"type": "string", "pattern": f"^({_VARIABLE.pattern}|https?://[^?#@]+)$"}),
+    WithJsonSchema({"type": "string", "pattern": f"^({VARIABLE_PATTERN}|https?://[^?#@]+)$"}),
 ]
 CommandPart: TypeAlias = Annotated[str, StringConstraints(min_length=1)]
 

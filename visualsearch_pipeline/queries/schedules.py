@@ -81,7 +81,7 @@ ScheduleSetting: TypeAlias = Annotated[
     BeforeValidator(_check_shape),
 ]
 
-SCHEDULE_MEANING: Final = "When Dagster asks this set: a cron line (UTC), or {cron, timezone}. Left out: as soon as there is something to ask."
+SCHEDULE_MEANING: Final = "When Dagster asks this set: cron in UTC, or {cron, timezone}. Left out: as work comes up."
 
 
 def to_schedule(setting: str | ScheduleEntry | None) -> QuerySchedule | None:
