@@ -61,7 +61,7 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     assert graph.get(hits).parent_keys == {dg.AssetKey("videos")}
     assert hits in graph.get(dg.AssetKey("warehouse")).parent_keys
     checks = {check.name for check in graph.asset_check_keys}
-    assert checks >= {"nothing_set_aside", "no_duplicate_uploads", "all_videos_terminal", "scores_in_range"}
+    assert checks >= {"all_items_terminal", "no_duplicate_uploads", "all_videos_terminal", "scores_in_range"}
     columns = graph.get(hits).metadata["dagster/column_schema"]
     assert "start_seconds" in repr(columns)
 
@@ -72,7 +72,7 @@ def test_a_prefix_lets_two_pipelines_live_in_one_project(project: Project) -> No
         assets=[*(one.assets or ()), *(other.assets or ())],
         sensors=[*(one.sensors or ()), *(other.sensors or ())],
         schedules=[*(one.schedules or ()), *(other.schedules or ())],
-        resources=one.resources,
+        resources={**(one.resources or {}), **(other.resources or {})},
     )
     dg.Definitions.validate_loadable(both)
     keys = both.resolve_asset_graph().get_all_asset_keys()

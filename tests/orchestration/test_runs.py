@@ -57,6 +57,12 @@ def metadata_of(result: dg.ExecuteInProcessResult, node: str) -> dict[str, Any]:
     return {name: value.value for name, value in materialization.metadata.items()}
 
 
+def failure_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert event.step_failure_data.user_failure_data is not None
+    return {name: value.value for name, value in event.step_failure_data.user_failure_data.metadata.items()}
+
+
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
     (event,) = [event for event in result.all_events if event.is_step_failure]
     assert event.step_failure_data.user_failure_data is not None
@@ -120,13 +126,20 @@ def test_the_ui_is_told_counts_costs_failures_and_a_preview(
     project = make_project(("red", "blue"))
     (project.footage / "broken|pipe.mp4").write_text("no video")
     project.touch(project.footage / "broken|pipe.mp4")
-    result = materialize(project, instance, "media", "uploads", days_ago=(1, 1))
-    media = metadata_of(result, "media")
+    result = materialize(project, instance, "media", days_ago=(1, 1))
+    media = failure_metadata(result)
     assert (media["files_in_source"], media["accepted"], media["refused"], media["failed"]) == (3, 2, 1, 1)
     assert "broken\\|pipe.mp4" in media["failed_items"]
-    (check,) = [check for check in result.get_asset_check_evaluations() if check.check_name == "nothing_set_aside"]
-    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert metadata_of(result, "uploads")["uploaded"] == 2
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, check.severity) == (
+        "all_items_terminal",
+        False,
+        dg.AssetCheckSeverity.WARN,
+    )
+    uploads = metadata_of(materialize(project, instance, "uploads", days_ago=(1, 1)), "uploads")
+    assert (uploads["uploaded"], uploads["left"], uploads["uploaded_count"]) == (2, 0, 2)
+    assert uploads["bytes_sent"] > 10_000
+    assert uploads["minutes_indexed"] == pytest.approx(2 * 3 / 60, abs=0.001)
     project.server.settle()
     result = materialize(project, instance, "videos", "hits/street", "warehouse", days_ago=(1, 1))
     assert metadata_of(result, "videos")["ready_count"] == 2
@@ -138,6 +151,7 @@ def test_the_ui_is_told_counts_costs_failures_and_a_preview(
     assert metadata_of(result, "warehouse")["dagster/row_count"] == 4
     checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
     assert checks == {
+        "all_items_terminal": True,
         "all_videos_terminal": True,
         "hits_refer_to_known_videos": True,
         "scores_in_range": True,
@@ -154,7 +168,7 @@ def test_a_video_that_fails_to_index_is_a_warning_and_not_a_failed_run(
     project.server.settle()
     result = materialize(project, instance, "videos", days_ago=(1, 1))
     assert result.success
-    (check,) = result.get_asset_check_evaluations()
+    (check,) = [check for check in result.get_asset_check_evaluations() if check.check_name == "all_videos_terminal"]
     assert (check.passed, check.metadata["failed"].value) == (False, 1)
     assert "unsupported" in metadata_of(result, "videos")["failed_items"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -46,6 +46,17 @@ class Failures:
         """Close what is open on a subject, in all steps or in those given."""
         with self._database.writing() as connection:
             resolve_in(connection, subject=subject, at=at, steps=steps)
+
+    def allow_retry(self, step: str, *, days: Sequence[date]) -> int:
+        """Let what failed for good on some days be tried again; say how many subjects that are."""
+        update = sa.update(failures).where(
+            failures.c.step == step,
+            failures.c.day.in_(days),
+            failures.c.resolved_at.is_(None),
+            failures.c.retryable.is_(False),
+        )
+        with self._database.writing() as connection:
+            return connection.execute(update.values(retryable=True)).rowcount
 
     def unresolved(self, *, step: str | None = None) -> tuple[Failure, ...]:
         """What is open, oldest first."""

@@ -74,6 +74,12 @@ class Fetches:
             upsert(connection, transcriptions, row, update=("segments", "fetched_at", "run_id"))
             failures.resolve_in(connection, subject=video_no, at=at, steps=(kind,))
 
+    def forget_transcriptions(self, kind: TranscriptionKind, *, days: Sequence[date]) -> int:
+        """Let every video of some days be asked about again; say how many videos that are."""
+        with self._database.writing() as connection:
+            delete = sa.delete(transcriptions).where(transcriptions.c.kind == kind, transcriptions.c.day.in_(days))
+            return connection.execute(delete).rowcount
+
     def unarchived_videos(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
         """Ready videos whose original is not in the archive, those that failed for good left out."""
         kept = sa.select(archive.c.object_key).where(

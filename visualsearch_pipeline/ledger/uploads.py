@@ -154,6 +154,12 @@ class Uploads:
         with self._database.writing() as connection:
             connection.execute(sa.update(uploads).where(uploads.c.sha256 == sha256).values(values))
 
+    def queue_refused(self, *, days: Sequence[date]) -> int:
+        """Let what the service refused on some days be sent again; say how many contents that are."""
+        update = sa.update(uploads).where(uploads.c.state == UploadState.REFUSED, uploads.c.day.in_(days))
+        with self._database.writing() as connection:
+            return connection.execute(update.values(state=UploadState.PENDING)).rowcount
+
     def claimed_video_nos(self) -> frozenset[str]:
         """The library entries that an upload of ours is already bound to."""
         with self._database.reading() as connection:

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger import Failure, VideoState
+from visualsearch_pipeline.ledger import VideoState
 from visualsearch_pipeline.ledger.schema import videos
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
-_NOTHING_SET_ASIDE = "nothing_set_aside"
+_ALL_ITEMS_TERMINAL = "all_items_terminal"
 _NO_DUPLICATE_UPLOADS = "no_duplicate_uploads"
 _ALL_TERMINAL = "all_videos_terminal"
 _KNOWN_VIDEOS = "hits_refer_to_known_videos"
@@ -22,26 +22,33 @@ _SCORES_IN_RANGE = "scores_in_range"
 _COMPLETE = "answers_complete"
 
 
-def nothing_set_aside(asset: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Every file of the day can be uploaded."""
-    return dg.AssetCheckSpec(_NOTHING_SET_ASIDE, asset=asset, description="Every file of the day can be uploaded.")
+def all_items_terminal(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Every item of the days is done."""
+    return dg.AssetCheckSpec(
+        _ALL_ITEMS_TERMINAL,
+        asset=asset,
+        description="Every item of the run's days is done: none failed, none is left for another run.",
+    )
 
 
-def judge_nothing_set_aside(asset: dg.AssetKey, failures: Sequence[Failure]) -> dg.AssetCheckResult:
-    """A file that was set aside is a warning: the others went on."""
+def judge_all_items_terminal(asset: dg.AssetKey, *, failed: int, left: int) -> dg.AssetCheckResult:
+    """What failed fails its day besides; what is left is asked for again: a warning either way."""
     return _result(
         asset,
-        _NOTHING_SET_ASIDE,
-        passed=not failures,
+        _ALL_ITEMS_TERMINAL,
+        passed=not failed and not left,
         severity=dg.AssetCheckSeverity.WARN,
-        found={"set_aside": len(failures)},
+        found={"failed": failed, "left": left},
     )
 
 
 def no_duplicate_uploads(asset: dg.AssetKey) -> dg.AssetCheckSpec:
     """No content has two library entries."""
     return dg.AssetCheckSpec(
-        _NO_DUPLICATE_UPLOADS, asset=asset, description="No content has two entries in the library."
+        _NO_DUPLICATE_UPLOADS,
+        asset=asset,
+        description="No content has two entries in the library. Every hit would count twice: it blocks.",
+        blocking=True,
     )
 
 
@@ -49,7 +56,7 @@ def judge_no_duplicate_uploads(asset: dg.AssetKey, pipeline: Pipeline, days: Seq
     """Two entries for one content are an error: they were paid for twice and every hit counts twice."""
     duplicates = pipeline.ledger.rows(
         sa.select(videos.c.sha256, sa.func.count().label("entries"))
-        .where(videos.c.day.in_(days), videos.c.state != VideoState.REPLACED)
+        .where(videos.c.day.in_(days), videos.c.state != VideoState.REPLACED, videos.c.sha256.is_not(None))
         .group_by(videos.c.sha256)
         .having(sa.func.count() > 1)
     )
@@ -78,7 +85,12 @@ def judge_all_videos_terminal(asset: dg.AssetKey, by_state: Mapping[str, int]) -
 def hits_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
     """The checks of a query set's hits."""
     return [
-        dg.AssetCheckSpec(_KNOWN_VIDEOS, asset=asset, description="Every hit is in a video that the ledger knows."),
+        dg.AssetCheckSpec(
+            _KNOWN_VIDEOS,
+            asset=asset,
+            description="Every hit is in a video that the ledger knows. Tables would not join: it blocks.",
+            blocking=True,
+        ),
         dg.AssetCheckSpec(_SCORES_IN_RANGE, asset=asset, description="Every score lies within 0 and 1."),
         dg.AssetCheckSpec(
             _COMPLETE, asset=asset, description="The service returned every hit it holds; no answer was truncated."

@@ -18,17 +18,18 @@ from typing import Final
 import dagster as dg
 
 from visualsearch_pipeline.orchestration.build import build_visual_search_defs
+from visualsearch_pipeline.orchestration.day_asset import BAD_DAYS, op_name
 from visualsearch_pipeline.orchestration.keys import AssetKeys
-from visualsearch_pipeline.orchestration.partitions import DayRange, contiguous
+from visualsearch_pipeline.orchestration.partitions import contiguous
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
-from visualsearch_pipeline.orchestration.sensors import REASON_TAG
-from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, StepRunner
+from visualsearch_pipeline.orchestration.run_tags import REASON_TAG, partition_tags
+from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, ExecuteStep, StepRunner
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.progress import Progress
 from visualsearch_pipeline.pipeline.status import Status, read_status
-from visualsearch_pipeline.settings import Settings, read_api_key
+from visualsearch_pipeline.settings import Settings, read_api_key, read_callback_url
 
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -49,11 +50,17 @@ class PendingRunner:
         settings: the settings.
         instance: the Dagster instance that records the runs.
         progress: where steps report.
+        keys: the names of the assets, where they have a prefix.
+        reason: why the runs exist, for their tag.
+        execute: is done around each step instead of the step alone.
     """
 
     settings: Settings
     instance: dg.DagsterInstance
     progress: Progress
+    keys: AssetKeys = field(default_factory=AssetKeys)
+    reason: str = "command line"
+    execute: ExecuteStep | None = None
 
     def run(self, *, wait: bool, timeout_seconds: float | None = None) -> Status:
         """Do what is pending, once, or until nothing is left to do or to wait for.
@@ -72,7 +79,8 @@ class PendingRunner:
         `Status.budget_stops`. The whole command counts as one run.
         """
         read_api_key()
-        work = _Command(StepRunner(self.settings, self.progress, shares_budget=True))
+        read_callback_url(self.settings)
+        work = _Command(StepRunner(self.settings, self.progress, shares_budget=True, execute=self.execute))
         until = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pause = _FIRST_PAUSE_SECONDS
         fruitless = 0
@@ -95,12 +103,14 @@ class PendingRunner:
             time.sleep(pause)
 
     def _pass(self, command: _Command) -> Status:
-        definitions = build_visual_search_defs(self.settings, runner=command.runner)
-        keys = AssetKeys()
+        definitions = build_visual_search_defs(self.settings, prefix=self.keys.prefix, runner=command.runner)
+        keys = self.keys
         with self._pipeline() as pipeline:
             look_at_source(pipeline)
             work = pending_work(pipeline)
-        self._materialize(command, definitions, [keys.media, keys.uploads], days=sorted({*work.media, *work.uploads}))
+        # A run per step: a bad day stops what follows in its run, and its good files are to go on.
+        self._materialize(command, definitions, [keys.media], days=work.media)
+        self._materialize(command, definitions, [keys.uploads], days=self._pending().uploads)
         self._materialize(command, definitions, [keys.videos], days=self._pending().videos)
         work = self._pending()
         results = [
@@ -130,7 +140,7 @@ class PendingRunner:
         *,
         days: Sequence[date] | None,
     ) -> None:
-        all_tags = [{}] if days is None else [_partition_tags(days_together) for days_together in contiguous(days)]
+        all_tags = [{}] if days is None else [partition_tags(days_together) for days_together in contiguous(days)]
         for tags in all_tags:
             allowed = [key for key in selection if key not in command.refused]
             if allowed:
@@ -148,7 +158,7 @@ class PendingRunner:
         result = job.execute_in_process(
             instance=self.instance,
             asset_selection=list(selection),
-            tags={**tags, REASON_TAG: "command line"},
+            tags={**tags, REASON_TAG: self.reason},
             # The terminal shows the steps' progress; the run's own log is in the instance, for the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,
@@ -156,9 +166,10 @@ class PendingRunner:
         if _was_interrupted(result):
             raise KeyboardInterrupt
         stopped = _stopped_by_budget(result)
-        command.refused.update(key for key in selection if _op_name(key) in stopped)
+        command.refused.update(key for key in selection if op_name(key) in stopped)
         failed = {str(event.step_key) for event in _failed(result)}
-        if not result.success and (failed - stopped or not failed):
+        only_items = _failed_on_items(result)
+        if not result.success and (failed - stopped - only_items or not failed):
             raise RunFailed(_reason(result))
 
 
@@ -186,15 +197,6 @@ def command_line_instance(settings: Settings) -> dg.DagsterInstance:
     if not (home / "dagster.yaml").exists():
         (home / "dagster.yaml").write_text((Path(__file__).parent / "dagster.yaml").read_text())
     return dg.DagsterInstance.from_config(str(home))
-
-
-def _partition_tags(days: DayRange) -> dict[str, str]:
-    if days.first == days.last:
-        return {"dagster/partition": days.first.isoformat()}
-    return {
-        "dagster/asset_partition_range_start": days.first.isoformat(),
-        "dagster/asset_partition_range_end": days.last.isoformat(),
-    }
 
 
 def _asked_days(work: PendingWork) -> set[date]:
@@ -234,8 +236,13 @@ def _stopped_by_budget(result: dg.ExecuteInProcessResult) -> set[str]:
     }
 
 
-def _op_name(key: dg.AssetKey) -> str:
-    return "__".join(key.path)
+def _failed_on_items(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The keys of the steps that did their work and name days with failed items: those are in the status."""
+    return {
+        str(event.step_key)
+        for event in _failed(result)
+        if (said := event.step_failure_data.user_failure_data) and BAD_DAYS in said.metadata
+    }
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

@@ -1,16 +1,18 @@
 """One asset per query set: `hits/<query set>`."""
 
-# Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
+from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 
 import dagster as dg
 import pyarrow as pa
-from pydantic import Field
 
+from visualsearch_pipeline.ledger import Failure
 from visualsearch_pipeline.orchestration import checks
-from visualsearch_pipeline.orchestration.assets import GROUP
-from visualsearch_pipeline.orchestration.keys import AssetKeys
+from visualsearch_pipeline.orchestration.day_asset import ASKED_TOGETHER, DayStep, StepOutcome, day_asset
+from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.metadata import (
     column_schema,
     counts_of,
@@ -18,25 +20,20 @@ from visualsearch_pipeline.orchestration.metadata import (
     preview,
     row_count,
 )
-from visualsearch_pipeline.orchestration.partitions import daily_partitions, days_of
-from visualsearch_pipeline.orchestration.resource import VisualSearchResource
+from visualsearch_pipeline.orchestration.run_config import HitsConfig
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.search import register_queries, search
+from visualsearch_pipeline.pipeline.search import questions_of, register_queries, search
 from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of
 
 _PREVIEWED = ("query_id", "media_uri", "start_seconds", "end_seconds", "score", "text")
 
 
-class HitsConfig(dg.Config):
-    """What a run of a query set asks; everything that is new, if left alone."""
-
-    queries: list[str] = Field([], description="Ids of the saved queries to ask. Empty: all of the set.")
-    force: bool = Field(default=False, description="Ask again what was answered. Costs every call anew.")
-
-
 def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | BrokenQuerySet) -> dg.AssetsDefinition:
-    """The asset of one query set. A set whose file is broken has one too, which fails with what is wrong."""
+    """The asset of one query set. A set whose file is broken has one too, which fails with what is wrong.
+
+    A query that could not be asked makes those days bad that lack its answer; what the others found is kept.
+    """
     name = query_set.name
     key = keys.hits(name)
     spec = dg.AssetSpec(
@@ -49,43 +46,62 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         description=_description(query_set),
     )
 
-    @dg.multi_asset(
-        name="__".join(key.path),
-        specs=[spec],
-        partitions_def=daily_partitions(runner.settings),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=checks.hits_checks(key),
-        pool="visual_search_search",
-    )
-    def hits(
-        context: dg.AssetExecutionContext, config: HitsConfig, visual_search: VisualSearchResource
-    ) -> Iterator[dg.MaterializeResult[object]]:
-        days = days_of(context.partition_keys)
-        with runner.open(context, visual_search) as pipeline:
-            current = _current(pipeline, name)
-            _refuse_unknown(current, config.queries)
-            register_queries(pipeline, pipeline.catalog)
-            report = search(pipeline, current, days=days, query_ids=config.queries or None, force=config.force)
-            found = pa.concat_tables([pipeline.store.read_hits(name, day) for day in days])
-            yield dg.MaterializeResult(
-                asset_key=key,
-                metadata={
-                    **counts_of(report),
-                    "calls_saved": dg.MetadataValue.int(report.calls_saved),
-                    "cost_usd": dg.MetadataValue.float(round(report.cost_usd, 6)),
-                    "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
-                    **row_count(found.num_rows),
-                    **preview(
-                        found,
-                        ("query_id", "media_uri", "start_seconds", "end_seconds", "score", "text"),
-                        order_by="score",
-                    ),
-                    **_failed_queries(report.failed),
-                },
-                check_results=checks.judge_hits(key, found, pipeline, truncated=report.truncated),
-            )
+    def ask(step: DayStep[HitsConfig]) -> StepOutcome:
+        pipeline, config = step.pipeline, step.config
+        current = _current(pipeline, name)
+        _refuse_unknown(current, config.queries)
+        register_queries(pipeline, pipeline.catalog)
+        report = search(pipeline, current, days=step.days, query_ids=config.queries or None, force=config.force)
+        by_day = {day: pipeline.store.read_hits(name, day) for day in step.days}
+        found = pa.concat_tables(by_day.values())
+        unanswered = _unanswered_days(pipeline, current, config.queries, step.days)
+        failed = {query_id for query_id, _ in report.failed}
+        return StepOutcome(
+            metadata={
+                **counts_of(report),
+                "calls_saved": dg.MetadataValue.int(report.calls_saved),
+                "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+                **preview(found, _PREVIEWED, order_by="score"),
+                **_failed_queries(report.failed),
+            },
+            by_day={day: row_count(table.num_rows) for day, table in by_day.items()},
+            left=sum(len(days) for query_id, days in unanswered.items() if query_id not in failed),
+            failures=_failures(pipeline, name, {query_id: unanswered.get(query_id, ()) for query_id in failed}),
+            check_results=checks.judge_hits(key, found, pipeline, truncated=report.truncated),
+        )
 
-    return hits
+    return day_asset(
+        runner,
+        spec,
+        ask,
+        config=HitsConfig,
+        backfill_policy=ASKED_TOGETHER,
+        pool=keys.pool("search"),
+        check_specs=checks.hits_checks(key),
+    )
+
+
+def _unanswered_days(
+    pipeline: Pipeline, query_set: QuerySet, chosen: Collection[str], days: Sequence[date]
+) -> dict[str, tuple[date, ...]]:
+    """Per query that was to be asked, the days of this run on which a ready video still lacks its answer."""
+    unanswered: dict[str, tuple[date, ...]] = {}
+    for query, question in questions_of(query_set):
+        if not chosen or query.id in chosen:
+            pending = set(pipeline.ledger.searches.unanswered_days([question]))
+            unanswered[query.id] = tuple(day for day in days if day in pending)
+    return unanswered
+
+
+def _failures(pipeline: Pipeline, query_set: str, days_by_query: Mapping[str, Sequence[date]]) -> list[Failure]:
+    """The failure of each query on each day that lacks its answer: the ledger keeps it once, for no day."""
+    by_subject = {failure.subject: failure for failure in pipeline.ledger.failures.unresolved(step="hits")}
+    return [
+        replace(by_subject[subject], day=day)
+        for query_id, days in days_by_query.items()
+        if (subject := f"{query_set}.{query_id}") in by_subject
+        for day in days
+    ]
 
 
 def _current(pipeline: Pipeline, name: str) -> QuerySet:
@@ -116,7 +132,7 @@ def _failed_queries(failed: tuple[tuple[str, str], ...]) -> dict[str, dg.Metadat
     if not failed:
         return {}
     table = markdown_table(("query", "reason"), failed, wide="reason")
-    return {"failed": dg.MetadataValue.int(len(failed)), "failed_queries": dg.MetadataValue.md(table)}
+    return {"failed_queries": dg.MetadataValue.md(table)}
 
 
 def _description(query_set: QuerySet | BrokenQuerySet) -> str:
@@ -127,6 +143,10 @@ def _description(query_set: QuerySet | BrokenQuerySet) -> str:
     )
     return (
         f"{query_set.description or 'Saved queries.'}\n\n{queries}\n\n"
-        "**Grain** one hit. **Cost** one search per call; what was answered is not asked again. "
-        "To run some queries only, or to ask again, set `queries` or `force` in the run's config."
+        "- **Grain**: one hit.\n"
+        "- **Partition**: the day of the media item.\n"
+        "- **Cost**: one search per call; what was answered is not asked again.\n"
+        "- **When it fails**: a query that could not be asked leaves the days unmaterialized that lack its answer; "
+        "what the others found is kept.\n"
+        "- **Run it again** for some queries only, or to ask again, with `queries` or `force` in the run's config."
     )

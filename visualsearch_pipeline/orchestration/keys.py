@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import dagster as dg
+
+GROUP: Final = "visual_search"
+"""The group of all assets in the UI."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,19 @@ class AssetKeys:
     def warehouse(self) -> dg.AssetKey:
         """The published tables."""
         return self.key("warehouse")
+
+    @property
+    def resource(self) -> str:
+        """The key of the API's resource, which differs between pipelines as their scopes do."""
+        return self.name("visual_search")
+
+    def name(self, name: str) -> str:
+        """The name of something that is no asset: a sensor, a schedule, a job, the resource."""
+        return "_".join([*self.prefix, name])
+
+    def pool(self, name: str) -> str:
+        """The name of a pool, so that pipelines do not wait for each other."""
+        return self.name(f"visual_search_{name}")
 
     def hits(self, query_set: str) -> dg.AssetKey:
         """The hits of one query set."""

@@ -7,8 +7,7 @@ import dagster as dg
 from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.keys import AssetKeys
-from visualsearch_pipeline.orchestration.resource import VisualSearchResource
-from visualsearch_pipeline.orchestration.sensors import REASON_TAG
+from visualsearch_pipeline.orchestration.run_tags import REASON_TAG
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.agreement import agree
 from visualsearch_pipeline.pipeline.errors import PipelineError
@@ -20,12 +19,17 @@ def library_check_schedule(runner: StepRunner, keys: AssetKeys) -> dg.ScheduleDe
     Listing a large library takes minutes under the rate limit: a job has them, a sensor has not. It changes nothing but
     what the ledger says of our own videos; `visualsearch reconcile` shows the same, and mends it on request.
     """
-    name = "_".join([*keys.prefix, "library_check"])
+    name = keys.name("library_check")
 
-    @dg.op(name=f"{name}_compare", description="Lists the library and compares it with the ledger. Costs nothing.")
-    def compare(context: dg.OpExecutionContext, visual_search: VisualSearchResource) -> None:
+    @dg.op(
+        name=f"{name}_compare",
+        required_resource_keys={runner.resource_key},
+        description="Lists the library and compares it with the ledger. Costs nothing.",
+    )
+    def compare(context: dg.OpExecutionContext) -> None:
         try:
-            with runner.pipeline(visual_search, run_id=context.run_id, logger=context.log) as pipeline:
+            api = runner.api_of(context.resources)
+            with runner.pipeline(api, run_id=context.run_id, logger=context.log) as pipeline:
                 report = agree(pipeline)
         except (PipelineError, LedgerError, VisualSearchError) as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error

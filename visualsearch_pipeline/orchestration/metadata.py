@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from typing import Final
@@ -66,14 +66,24 @@ def preview(table: pa.Table, columns: Sequence[str], *, order_by: str | None = N
 
 
 def failed_items(failures: Sequence[Failure]) -> Metadata:
-    """The first failures as a table, with reason and count."""
+    """How many failed, and the ten that failed most often as a table, with day, reason and count."""
     if not failures:
-        return {}
-    shown = [(failure.subject, failure.reason, failure.failure_count) for failure in failures[:_PREVIEW_ROWS]]
+        return {"failed": dg.MetadataValue.int(0)}
+    worst = sorted(failures, key=lambda failure: (-failure.failure_count, failure.first_failed_at, failure.subject))
+    shown = [(failure.day, failure.subject, failure.reason, failure.failure_count) for failure in worst[:_PREVIEW_ROWS]]
     return {
         "failed": dg.MetadataValue.int(len(failures)),
-        "failed_items": dg.MetadataValue.md(markdown_table(("item", "reason", "times"), shown, wide="reason")),
+        "failed_items": dg.MetadataValue.md(markdown_table(("day", "item", "reason", "times"), shown, wide="reason")),
     }
+
+
+def failures_by_day(failures: Iterable[Failure], *, days: Collection[date]) -> dict[date, list[Failure]]:
+    """The failures that belong to one of `days`; those of no day, such as a query's, are left out."""
+    by_day: dict[date, list[Failure]] = {}
+    for failure in failures:
+        if failure.day in days:
+            by_day.setdefault(failure.day, []).append(failure)
+    return dict(sorted(by_day.items()))
 
 
 def states(counts: Mapping[str, int]) -> Metadata:

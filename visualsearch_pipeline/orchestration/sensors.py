@@ -13,7 +13,7 @@ import dagster as dg
 from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import ItemState, LedgerError
 from visualsearch_pipeline.orchestration.keys import AssetKeys
-from visualsearch_pipeline.orchestration.resource import VisualSearchResource
+from visualsearch_pipeline.orchestration.run_tags import REASON_TAG
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.errors import PipelineError
 from visualsearch_pipeline.pipeline.index import poll
@@ -32,7 +32,6 @@ _UNFINISHED: Final = (
     dg.DagsterRunStatus.CANCELING,
 )
 _LANE_TAG: Final = "visualsearch/lane"
-REASON_TAG: Final = "visualsearch/reason"
 
 
 def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition:
@@ -40,14 +39,15 @@ def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition
     selection = dg.AssetSelection.assets(keys.media, keys.uploads, keys.videos)
 
     @dg.sensor(
-        name="_".join([*keys.prefix, "new_media"]),
-        target=selection,
+        name=keys.name("new_media"),
+        required_resource_keys={runner.resource_key},
+        asset_selection=selection,
         minimum_interval_seconds=30,
         description="Lists the source. Requests the days with files to look into or contents to upload.",
     )
-    def new_media(context: dg.SensorEvaluationContext, visual_search: VisualSearchResource) -> dg.SensorResult:
+    def new_media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
-            with runner.pipeline(visual_search, run_id="sensor:new_media") as pipeline:
+            with runner.pipeline(runner.api_of(context.resources), run_id="sensor:new_media") as pipeline:
                 source = look_at_source(pipeline)
                 work = pending_work(pipeline)
                 requests = list(_requests(context, pipeline, lane="media", days=_media_days(work), work=work))
@@ -74,14 +74,15 @@ def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.As
     )
 
     @dg.sensor(
-        name="_".join([*keys.prefix, "indexing"]),
-        target=selection,
+        name=keys.name("indexing"),
+        required_resource_keys={runner.resource_key},
+        asset_selection=selection,
         minimum_interval_seconds=30,
         description="Polls the videos being indexed. Requests the days with videos to search, transcribe or archive.",
     )
-    def indexing(context: dg.SensorEvaluationContext, visual_search: VisualSearchResource) -> dg.SensorResult:
+    def indexing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         try:
-            with runner.pipeline(visual_search, run_id="sensor:indexing") as pipeline:
+            with runner.pipeline(runner.api_of(context.resources), run_id="sensor:indexing") as pipeline:
                 report = poll(pipeline)
                 work = pending_work(pipeline)
                 days = sorted({*work.after_indexing, *report.finished_days})

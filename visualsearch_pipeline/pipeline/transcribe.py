@@ -33,8 +33,10 @@ class TranscribeReport:
     failed: int
 
 
-def transcribe(pipeline: Pipeline, kind: TranscriptionKind, *, days: Sequence[date] | None = None) -> TranscribeReport:
-    """Fetch `kind` for the ready videos of `days` (all days if None) that were not asked about.
+def transcribe(
+    pipeline: Pipeline, kind: TranscriptionKind, *, days: Sequence[date] | None = None, max_items: int | None = None
+) -> TranscribeReport:
+    """Fetch `kind` for the ready videos of `days` (all days if None) that were not asked about, at most `max_items`.
 
     A ready video without an answer has none (no sound, for one): that is recorded, and it is not asked again
     (contract §2.15, §9.48).
@@ -44,10 +46,10 @@ def transcribe(pipeline: Pipeline, kind: TranscriptionKind, *, days: Sequence[da
         ServiceUnreachable: no connection can be made.
         BudgetExceeded: the next call would pass a budget.
     """
-    videos = iter(pipeline.ledger.fetches.without_transcription(kind, days=days))
-    total = len(pipeline.ledger.fetches.without_transcription(kind, days=days))
+    wanted = pipeline.ledger.fetches.without_transcription(kind, days=days)[:max_items]
+    videos = iter(wanted)
     fetched = without = segments = failed = 0
-    with pipeline.progress.task(f"fetching {kind}", total=total, unit="videos") as task:
+    with pipeline.progress.task(f"fetching {kind}", total=len(wanted), unit="videos") as task:
         time_box = pipeline.time_box()
         while not time_box.is_over and (batch := list(islice(videos, _VIDEOS_PER_COMMIT))):
             answers = _ask(pipeline, kind, batch)
