@@ -162,11 +162,12 @@ class Answers:
             )
             replace_hits(pipeline.store, self._query_set, day, kept, answer)
             covered = self._recounted(covered, kept)
-            pipeline.ledger.searches.record_coverage(covered, run_id=pipeline.run_id, at=pipeline.now())
+            # All else before coverage: a pair that has it is not looked at again.
+            if pipeline.settings.archive.keyframes:
+                pipeline.ledger.fetches.want(_keyframes(rows, kept))
             self._recount_the_others(day, covered, kept)
+            pipeline.ledger.searches.record_coverage(covered, run_id=pipeline.run_id, at=pipeline.now())
         self.hit_count += sum(pair.hits for pair in covered)
-        if pipeline.settings.archive.keyframes:
-            pipeline.ledger.fetches.want(_keyframes(rows, kept))
 
     def _recounted(self, covered: list[Covered], kept: pa.Table) -> list[Covered]:
         """The pairs with the hits that are left of them: a query that keeps the best of a day drops the others."""
