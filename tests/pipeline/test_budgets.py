@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 
+from visualsearch_pipeline.ledger.schema import api_calls, reservations
 from visualsearch_pipeline.pipeline.archive import archive
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.index import poll
@@ -13,6 +18,7 @@ from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
 from visualsearch_pipeline.pipeline.search import search
 from visualsearch_pipeline.pipeline.transcribe import transcribe
 from visualsearch_pipeline.pipeline.upload import upload
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
@@ -116,3 +122,45 @@ def test_downloads_stop_before_the_one_too_many(indexed: Project) -> None:
     indexed.configure(budget={"per_run_usd": 1})
     with indexed.pipeline() as pipeline:
         assert archive(pipeline).videos == 3
+
+
+def test_what_another_process_has_under_way_counts(found: Project) -> None:
+    found.configure(budget={"per_day_usd": 1.5 * INDEXING_USD})
+    with found.pipeline() as one, found.pipeline() as other:
+        with one.spending.reserving("Indexing 'elsewhere'", cost_usd=INDEXING_USD):
+            with pytest.raises(BudgetExceeded, match="per_day_usd"):
+                upload(other)
+            assert found.calls("upload") == []
+        with pytest.raises(BudgetExceeded):  # the second does not fit, the first does
+            upload(other)
+    assert len(found.server.videos()) == 1
+
+
+def test_what_a_killed_process_held_is_let_go(found: Project) -> None:
+    found.configure(budget={"per_day_usd": 1.5 * INDEXING_USD})
+    script = (
+        "import os, sys, pathlib\n"
+        "from visualsearch_pipeline.settings import load_settings\n"
+        "from visualsearch_pipeline.pipeline.pipeline import Pipeline\n"
+        "pipeline = Pipeline(load_settings(pathlib.Path(sys.argv[1])), open_client=None)\n"
+        "with pipeline.spending.reserving('a call', cost_usd=float(sys.argv[2])):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, found.settings_path, str(INDEXING_USD)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with found.pipeline() as pipeline:
+        assert len(pipeline.ledger.rows(sa.select(reservations))) == 1
+        with pytest.raises(BudgetExceeded):
+            upload(pipeline)
+    assert len(found.server.videos()) == 1
+
+
+def test_an_upload_whose_answer_was_lost_is_billed_once_it_is_found(found: Project) -> None:
+    found.configure(api={"lost_answer_wait_seconds": 0})
+    found.server.faults.add(FaultRule(operation="upload", kind=FaultKind.RESET, when="after"))
+    with found.pipeline() as pipeline:
+        upload(pipeline)
+        upload(pipeline)
+        assert pipeline.ledger.calls.spent_usd() == pytest.approx(4 * INDEXING_USD, rel=0.1)
+        billed = [row["cost_usd"] for row in pipeline.ledger.rows(sa.select(api_calls)) if row["operation"] == "upload"]
+    assert len([cost for cost in billed if cost]) == 4

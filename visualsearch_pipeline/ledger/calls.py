@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger.database import Database
+from visualsearch_pipeline.ledger.reservations import let_go_in
 from visualsearch_pipeline.ledger.schema import api_calls
 
 
@@ -36,10 +37,32 @@ class Calls:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, call: CallRecord) -> None:
-        """Keep one attempt."""
+    def record(self, call: CallRecord, *, reservation_id: str | None = None) -> None:
+        """Keep one attempt; what it cost takes the place of what was held for it."""
         with self._database.writing() as connection:
             connection.execute(sa.insert(api_calls).values(asdict(call)))
+            if reservation_id is not None:
+                let_go_in(connection, reservation_id)
+
+    def bill_lost_answer(self, call: CallRecord) -> None:
+        """Bill a call whose answer was lost and whose effect has been found since.
+
+        The last attempt with the operation and the item of `call` gets its cost; if its process died before it was
+        recorded, `call` is recorded instead.
+        """
+        last = (
+            sa.select(api_calls.c.call_id, api_calls.c.outcome)
+            .where(api_calls.c.operation == call.operation, api_calls.c.item == call.item)
+            .order_by(api_calls.c.call_id.desc())
+            .limit(1)
+        )
+        with self._database.writing() as connection:
+            attempt = connection.execute(last).one_or_none()
+            if attempt is None:
+                connection.execute(sa.insert(api_calls).values(asdict(call)))
+            else:
+                billed = sa.update(api_calls).where(api_calls.c.call_id == attempt.call_id)
+                connection.execute(billed.values(cost_usd=call.cost_usd))
 
     def spent_usd(
         self,
