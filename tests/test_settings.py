@@ -10,6 +10,7 @@ from visualsearch_pipeline.settings import (
     API_KEY_VARIABLE,
     BASE_URL_VARIABLE,
     CONFIG_VARIABLE,
+    LEDGER_URL_VARIABLE,
     SettingsError,
     find_settings_file,
     load_settings,
@@ -19,7 +20,7 @@ from visualsearch_pipeline.settings import (
 MISTAKES = {
     "unknown key": ("stat: ./state", 1, "stat", "did you mean `state`?"),
     "unknown key in a section": ("api:\n  base_ur: http://x", 2, "api.base_ur", "did you mean `base_url`?"),
-    "unknown key far from any": ("source:\n  colour: red", 2, "source.colour", "known here: exclude, include"),
+    "unknown key far from any": ("source:\n  colour: red", 2, "source.colour", "known here: allow_private_addresses, exclude"),
     "no web address": ("api:\n  base_url: memories.ai", 2, "api.base_url", "such as https://api.memories.ai"),
     "a key in the address": ("api:\n  base_url: https://u:p@h", 2, "api.base_url", "the key goes into the environment"),
     "both scopes": ("api:\n  scope: {unique_id: a, folder_id: 1}", 2, "api.scope", "exactly one of"),
@@ -149,6 +150,24 @@ def test_the_environment_overrides_the_address_and_is_checked_alike(tmp_path: Pa
     assert settings.api.concurrent_transfers == 2
     with pytest.raises(SettingsError, match=f"{BASE_URL_VARIABLE} must be a web address"):
         load_settings(path, environ={BASE_URL_VARIABLE: "localhost:8000"})
+
+
+def test_the_environment_overrides_the_ledger(tmp_path: Path) -> None:
+    path = write(tmp_path, "ledger_url: sqlite:////elsewhere/l.db")
+    assert load_settings(path, environ={}).limits_url is None
+    settings = load_settings(path, environ={LEDGER_URL_VARIABLE: "postgresql://team@db:5432/visualsearch"})
+    assert settings.ledger_database_url == settings.limits_url == "postgresql://team@db:5432/visualsearch"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://team:hunter2@db/x", "postgresql+psycopg://:hunter2@/x", "postgresql://db/x?password=hunter2"],
+)
+def test_a_password_does_not_stand_in_the_ledgers_address(tmp_path: Path, url: str) -> None:
+    for text, environ in ((f"ledger_url: {url}", {}), ("", {LEDGER_URL_VARIABLE: url})):
+        with pytest.raises(SettingsError, match="must not hold a password: give that as PGPASSWORD") as refused:
+            load_settings(write(tmp_path, text), environ=environ)
+        assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("environ", [{}, {API_KEY_VARIABLE: ""}, {API_KEY_VARIABLE: "  \n"}])

@@ -6,31 +6,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
 import visualsearch_pipeline
+from visualsearch_pipeline.ledger.engine import WRITES, open_engine
+from visualsearch_pipeline.ledger.errors import LedgerError
+from visualsearch_pipeline.ledger.migrations import migrate
 from visualsearch_pipeline.ledger.schema import SCHEMA_VERSION, metadata, schema_version
-
-_BUSY_TIMEOUT_SECONDS: Final = 60
-_WRITES: Final = "ledger_writes"
+from visualsearch_pipeline.ledger.shared_locks import held
 
 RowT = TypeVar("RowT")
-
-
-class LedgerError(Exception):
-    """The ledger cannot be opened, read or written, or is of a version that this package does not know."""
 
 
 class Database:
     """The engine behind the ledger's parts. Every `writing()` block is one transaction, all or nothing."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _open_engine(url)
+        self._engine = open_engine(url)
         try:
             self._prepare()
         except BaseException:
@@ -48,10 +45,21 @@ class Database:
         """A connection with one transaction, committed on leaving and rolled back on any exception."""
         with (
             self._in_words("written"),
-            self._engine.connect().execution_options(**{_WRITES: True}) as connection,
+            self._engine.connect().execution_options(**{WRITES: True}) as connection,
             connection.begin(),
         ):
             yield connection
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a lock that one process of all machines holds at a time; only PostgreSQL has them."""
+        with self._in_words("locked"), held(self._engine, name):
+            yield
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other machines may work with this ledger too."""
+        return self._engine.dialect.name == "postgresql"
 
     @contextmanager
     def _in_words(self, done: str) -> Iterator[None]:
@@ -73,19 +81,22 @@ class Database:
             metadata.create_all(connection)
             found = connection.scalar(sa.select(sa.func.max(schema_version.c.version)))
             if found is None:
-                connection.execute(
-                    schema_version.insert().values(
-                        version=SCHEMA_VERSION,
-                        package_version=visualsearch_pipeline.__version__,
-                        applied_at=datetime.now(UTC),
-                    )
-                )
+                self._note_versions(connection, SCHEMA_VERSION)
+            elif found < SCHEMA_VERSION:
+                self._note_versions(connection, *migrate(connection, from_version=found))
             elif found > SCHEMA_VERSION:
                 raise LedgerError(
                     f"the ledger {_shown(self._engine.url)} has schema version {found}, this package knows "
                     f"{SCHEMA_VERSION}: it was written by a newer visualsearch_pipeline. Upgrade the package, or name "
                     "another ledger in the settings (`ledger_url`)."
                 )
+
+    @staticmethod
+    def _note_versions(connection: Connection, *versions: int) -> None:
+        package_version, now = visualsearch_pipeline.__version__, datetime.now(UTC)
+        for version in versions:
+            row = {"version": version, "package_version": package_version, "applied_at": now}
+            connection.execute(schema_version.insert().values(row))
 
 
 def columns_of(table: sa.Table, row_type: type[RowT]) -> tuple[sa.Column[object], ...]:
@@ -104,71 +115,24 @@ def upsert_all(
     """Insert plain rows of the same columns in one go, or update the named columns where their primary key is there."""
     if not rows:
         return
-    keys = [column.name for column in table.primary_key]
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        pg_insert = postgresql.insert(table)
-        pg_changes = {name: pg_insert.excluded[name] for name in update}
-        connection.execute(pg_insert.on_conflict_do_update(index_elements=keys, set_=pg_changes), rows)
-        return
-    from sqlalchemy.dialects import sqlite
-
-    insert = sqlite.insert(table)
+    insert = _insert(connection, table)
     changes = {name: insert.excluded[name] for name in update}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes), rows)
+    connection.execute(insert.on_conflict_do_update(index_elements=_keys(table), set_=changes), rows)
 
 
 def upsert(connection: Connection, table: sa.Table, values: dict[str, object], *, update: tuple[str, ...]) -> None:
     """Insert a row, or update the named columns of the row that has its primary key."""
-    keys = [column.name for column in table.primary_key]
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects import postgresql
-
-        pg_insert = postgresql.insert(table).values(values)
-        changes = {name: pg_insert.excluded[name] for name in update}
-        connection.execute(pg_insert.on_conflict_do_update(index_elements=keys, set_=changes))
-        return
-    from sqlalchemy.dialects import sqlite
-
-    insert = sqlite.insert(table).values(values)
+    insert = _insert(connection, table).values(values)
     changes = {name: insert.excluded[name] for name in update}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changes))
+    connection.execute(insert.on_conflict_do_update(index_elements=_keys(table), set_=changes))
 
 
-def _open_engine(url: str) -> Engine:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise LedgerError(
-            "`ledger_url` is no SQLAlchemy address; write one such as sqlite:////var/lib/visualsearch/ledger.db"
-        ) from error
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        try:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(f"the ledger's folder cannot be made: {error}") from error
-    engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS})
+def _insert(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection: object, _record: object) -> None:
-        # Transactions are begun by us, below; the driver's own would begin them too late to order writers.
-        connection.isolation_level = None  # type: ignore[attr-defined]  # the driver's connection is untyped here
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.close()
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A writer takes the lock at once: a transaction that reads first and writes later could not be retried.
-        writes = connection.get_execution_options().get(_WRITES)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _keys(table: sa.Table) -> list[str]:
+    return [column.name for column in table.primary_key]
 
 
 def _shown(url: URL) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -11,8 +10,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Enum,
     Float,
     ForeignKey,
@@ -21,36 +18,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
-    TypeDecorator,
 )
 
-from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoState
+from visualsearch_pipeline.ledger.column_types import ByteCount, Text, UtcDateTime
+from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoOrigin, VideoState
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata: Final = MetaData()
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, always aware and in UTC; SQLite keeps no zone, so it is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy calls it so
-        """Refuse naive moments; store the rest in UTC."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"the ledger keeps aware moments only, not {value!r}")
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy calls it so
-        """Give the moment back in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def _state(states: type[StrEnum]) -> Enum:
@@ -62,7 +37,7 @@ schema_version = Table(
     "schema_version",
     metadata,
     Column("version", Integer, primary_key=True),
-    Column("package_version", String(40), nullable=False),
+    Column("package_version", Text, nullable=False),
     Column("applied_at", UtcDateTime, nullable=False),
 )
 
@@ -80,7 +55,7 @@ items = Table(
         comment="settling, found, accepted, refused, skipped, gone",
     ),
     Column("reason", Text),
-    Column("size_bytes", Integer, nullable=False),
+    Column("size_bytes", ByteCount, nullable=False),
     Column("modified_at", UtcDateTime),
     Column("etag", Text),
     Column("sha256", String(64), ForeignKey("contents.sha256"), index=True),
@@ -98,9 +73,9 @@ contents = Table(
     Column("day", Date, nullable=False, index=True, comment="The day of the item that brought it first."),
     Column("uri", Text, nullable=False, comment="The item that brought it first."),
     Column("name", Text, nullable=False),
-    Column("size_bytes", Integer, nullable=False),
-    Column("container", String(64)),
-    Column("video_codec", String(32)),
+    Column("size_bytes", ByteCount, nullable=False),
+    Column("container", Text),
+    Column("video_codec", Text),
     Column("duration_seconds", Float),
     Column("width", Integer),
     Column("height", Integer),
@@ -126,7 +101,7 @@ uploads = Table(
     Column("intended_at", UtcDateTime, comment="When the first call that may have taken effect was decided on."),
     Column("attempted_at", UtcDateTime, comment="When the last such call was decided on."),
     Column("uploaded_at", UtcDateTime),
-    Column("video_no", String(64)),
+    Column("video_no", Text),
     Column("adopted", Boolean, nullable=False, default=False, comment="Found in the library instead of answered."),
     Column("reason", Text),
 )
@@ -134,15 +109,21 @@ uploads = Table(
 videos = Table(
     "videos",
     metadata,
-    Column("video_no", String(64), primary_key=True),
-    Column("sha256", String(64), ForeignKey("contents.sha256"), nullable=False, index=True),
+    Column("video_no", Text, primary_key=True),
+    Column(
+        "sha256",
+        String(64),
+        ForeignKey("contents.sha256"),
+        index=True,
+        comment="The content that was sent; none for what the service fetched itself.",
+    ),
     Column("day", Date, nullable=False, index=True),
     Column("state", _state(VideoState), nullable=False, index=True),
     Column("video_name", Text),
-    Column("raw_status", String(32)),
+    Column("raw_status", Text),
     Column("cause", Text),
     Column("duration_seconds", Float),
-    Column("size_bytes", Integer),
+    Column("size_bytes", ByteCount),
     Column("width", Integer),
     Column("height", Integer),
     Column("fps", Float),
@@ -153,15 +134,18 @@ videos = Table(
     Column("uploaded_at", UtcDateTime, nullable=False),
     Column("ready_at", UtcDateTime),
     Column("polled_at", UtcDateTime),
+    Column("origin", _state(VideoOrigin), nullable=False, server_default=VideoOrigin.FILE.value),
+    Column("uri", Text, comment="Where the service fetched it, as it may be shown; none for a file of ours."),
+    Column("name", Text, comment="What we call it; none for a file of ours, whose content has a name."),
 )
 
 queries = Table(
     "queries",
     metadata,
-    Column("query_set", String(64), primary_key=True),
-    Column("query_id", String(64), primary_key=True),
-    Column("query_version", String(64), primary_key=True),
-    Column("kind", String(32), nullable=False),
+    Column("query_set", Text, primary_key=True),
+    Column("query_id", Text, primary_key=True),
+    Column("query_version", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
     Column("asks", Text, nullable=False),
     Column("definition", JSON, nullable=False),
     Column("description", Text),
@@ -172,50 +156,50 @@ queries = Table(
 coverage = Table(
     "coverage",
     metadata,
-    Column("query_set", String(64), primary_key=True),
-    Column("query_id", String(64), primary_key=True),
-    Column("query_version", String(64), primary_key=True),
-    Column("video_no", String(64), primary_key=True),
+    Column("query_set", Text, primary_key=True),
+    Column("query_id", Text, primary_key=True),
+    Column("query_version", Text, primary_key=True),
+    Column("video_no", Text, primary_key=True),
     Column("day", Date, nullable=False),
     Column("hits", Integer, nullable=False),
     Column("truncated", Boolean, nullable=False),
     Column("searched_at", UtcDateTime, nullable=False),
-    Column("run_id", String(64), nullable=False),
+    Column("run_id", Text, nullable=False),
     Index("coverage_by_set_and_day", "query_set", "day"),
 )
 
 transcriptions = Table(
     "transcriptions",
     metadata,
-    Column("video_no", String(64), primary_key=True),
-    Column("kind", String(16), primary_key=True, comment="transcripts or captions"),
+    Column("video_no", Text, primary_key=True),
+    Column("kind", Text, primary_key=True, comment="transcripts or captions"),
     Column("day", Date, nullable=False, index=True),
     Column("segments", Integer, nullable=False, comment="0: the video has none, and is not asked again."),
     Column("fetched_at", UtcDateTime, nullable=False),
-    Column("run_id", String(64), nullable=False),
+    Column("run_id", Text, nullable=False),
 )
 
 archive = Table(
     "archive",
     metadata,
-    Column("kind", String(16), primary_key=True, comment="video or keyframe"),
+    Column("kind", Text, primary_key=True, comment="video or keyframe"),
     Column("object_key", Text, primary_key=True, comment="video_no, or bucket/blob of a keyframe"),
-    Column("video_no", String(64), nullable=False, index=True),
+    Column("video_no", Text, nullable=False, index=True),
     Column("day", Date, nullable=False, index=True),
     Column("bucket", Text),
     Column("blob", Text),
     Column("state", _state(ArchiveState), nullable=False),
     Column("path", Text),
-    Column("size_bytes", Integer),
+    Column("size_bytes", ByteCount),
     Column("sha256", String(64)),
-    Column("proven_by", String(16), comment="sha256, size, structure or none"),
+    Column("proven_by", Text, comment="sha256, size, structure or none"),
     Column("archived_at", UtcDateTime),
 )
 
 failures = Table(
     "failures",
     metadata,
-    Column("step", String(32), primary_key=True),
+    Column("step", Text, primary_key=True),
     Column("subject", Text, primary_key=True, comment="A media URI, or what else the step works on."),
     Column("day", Date),
     Column("reason", Text, nullable=False),
@@ -231,15 +215,40 @@ api_calls = Table(
     metadata,
     Column("call_id", Integer, primary_key=True, autoincrement=True),
     Column("started_at", UtcDateTime, nullable=False, index=True),
-    Column("operation", String(64), nullable=False),
+    Column("operation", Text, nullable=False),
     Column("item", Text),
-    Column("run_id", String(64), nullable=False, index=True),
-    Column("outcome", String(64), nullable=False),
-    Column("code", String(32)),
+    Column("run_id", Text, nullable=False, index=True),
+    Column("outcome", Text, nullable=False),
+    Column("code", Text),
     Column("http_status", Integer),
     Column("duration_seconds", Float, nullable=False),
     Column("waited_seconds", Float, nullable=False),
-    Column("bytes_sent", Integer, nullable=False),
-    Column("bytes_received", Integer, nullable=False),
+    Column("bytes_sent", ByteCount, nullable=False),
+    Column("bytes_received", ByteCount, nullable=False),
     Column("cost_usd", Float, nullable=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of what was said: said again, it is known."),
+    Column("kind", Text, nullable=False, comment="video, task or unknown"),
+    Column("subject", Text, comment="The video_no or task id it is about; none if unknown."),
+    Column("claimed_status", Text, comment="What the notice claims. Nothing is done on its word."),
+    Column("body", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("times_received", Integer, nullable=False),
+    Column("read_at", UtcDateTime, comment="When the service was asked about the subject."),
+    Column("outcome", Text, comment="confirmed, pending or unknown: what the service itself said."),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("reservation_id", String(64), primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("cost_usd", Float, nullable=False),
+    Column("owner", Text, nullable=False, comment="The process that makes the call."),
+    Column("expires_at", UtcDateTime, nullable=False),
 )

@@ -50,6 +50,8 @@ class VideoState(StrEnum):
     """Was uploaded and is not in the library: deleted behind our back, or another scope."""
     REPLACED = "replaced"
     """Was missing, and on request its content was queued again: another entry takes its place."""
+    DELETED = "deleted"
+    """Deleted by us once its archived original was proven. It is not asked about, not missed and not sent again."""
 
 
 OPEN_VIDEOS = (VideoState.INDEXING, VideoState.STUCK)
@@ -63,3 +65,57 @@ class ArchiveState(StrEnum):
     """Whole, proven and in its place."""
     FAILED = "failed"
     """Could not be fetched, or what came was not proven; the reason is kept."""
+
+
+class VideoOrigin(StrEnum):
+    """How the service came by a video of ours."""
+
+    FILE = "file"
+    """We sent the file: its bytes, size and hash are known."""
+    URL = "url"
+    """The service fetched it from a URL of the list."""
+    IMPORT = "import"
+    """The service imported it from a social platform."""
+
+
+class ImportState(StrEnum):
+    """Where one import of one day stands."""
+
+    PENDING = "pending"
+    """No call has been made that may have taken effect."""
+    STARTING = "starting"
+    """A call was decided on. If its process is gone, its outcome is unknown."""
+    UNDECIDED = "undecided"
+    """A call was made and its answer was lost. Tasks cannot be listed (contract §2.5): a person decides."""
+    RUNNING = "running"
+    STUCK = "stuck"
+    """Running for longer than the settings allow; still sensed, and welcome when it brings something."""
+    FINISHED = "finished"
+    REFUSED = "refused"
+    """The service refused it, or a person dropped it; the reason is kept."""
+
+
+OPEN_IMPORTS = (ImportState.RUNNING, ImportState.STUCK)
+
+
+class DeliveryState(StrEnum):
+    """Where the delivery of one alert stands."""
+
+    PENDING = "pending"
+    """Decided on; perhaps sent, if the process ended before it could say so."""
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    """Not delivered yet; the next run tries again."""
+    GIVEN_UP = "given_up"
+    """Not delivered for so long that runs do not try any more; a person may."""
+
+
+class DeletionState(StrEnum):
+    """Where the deletion of one video from the library stands."""
+
+    INTENDED = "intended"
+    """Decided on; perhaps done, if the process ended before it could say so."""
+    DELETED = "deleted"
+    """Seen to be gone from the library."""
+    REFUSED = "refused"
+    """Still in the library after the call: nothing was deleted."""

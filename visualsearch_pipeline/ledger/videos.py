@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
@@ -11,15 +11,18 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all
 from visualsearch_pipeline.ledger.schema import contents, videos
-from visualsearch_pipeline.ledger.states import OPEN_VIDEOS, VideoState
+from visualsearch_pipeline.ledger.states import OPEN_VIDEOS, VideoOrigin, VideoState
 
 
 @dataclass(frozen=True)
 class LibraryVideo:
-    """One library entry as the ledger has it; identity is `video_no`."""
+    """One library entry as the ledger has it; identity is `video_no`.
+
+    `sha256` names the content that was sent. What the service fetched itself has none, but a `uri`: see `origin`.
+    """
 
     video_no: str
-    sha256: str
+    sha256: str | None
     day: date
     state: VideoState
     video_name: str | None
@@ -31,6 +34,22 @@ class LibraryVideo:
     uploaded_at: datetime
     ready_at: datetime | None
     polled_at: datetime | None
+    size_bytes: int | None = None
+    origin: VideoOrigin = VideoOrigin.FILE
+    uri: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class FetchedVideo:
+    """An entry that the service made of what it fetched itself."""
+
+    video_no: str
+    day: date
+    origin: VideoOrigin
+    uri: str
+    name: str
+    video_name: str | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,15 @@ class VideoObservation:
 
 
 _COLUMNS = columns_of(videos, LibraryVideo)
+
+VIDEOS_AND_CONTENTS = videos.outerjoin(contents, contents.c.sha256 == videos.c.sha256)
+"""Every entry, with the content that was sent where we sent one."""
+
+MEDIA_URI = sa.func.coalesce(contents.c.uri, videos.c.uri)
+"""Of `VIDEOS_AND_CONTENTS`: where an entry's footage came from."""
+
+# The same post may be imported on several days, so its URI would not tell the entries apart.
+_FAILURE_SUBJECT = sa.case((videos.c.origin == VideoOrigin.IMPORT, videos.c.video_no), else_=MEDIA_URI).label("subject")
 
 
 class Videos:
@@ -90,10 +118,17 @@ class Videos:
             return {row[0]: row[1] for row in connection.execute(select.group_by(videos.c.day))}
 
     def media_uris(self) -> dict[str, str]:
-        """For every `video_no` the URI of the media item that was uploaded."""
-        select = sa.select(videos.c.video_no, contents.c.uri).join(contents, contents.c.sha256 == videos.c.sha256)
+        """For every `video_no` the URI of the media item that it was made of."""
+        select = sa.select(videos.c.video_no, MEDIA_URI.label("uri")).select_from(VIDEOS_AND_CONTENTS)
         with self._database.reading() as connection:
             return {row.video_no: row.uri for row in connection.execute(select)}
+
+    def known(self, video_nos: Collection[str]) -> frozenset[str]:
+        """Those of `video_nos` that the ledger has."""
+        with self._database.reading() as connection:
+            return frozenset(
+                connection.scalars(sa.select(videos.c.video_no).where(videos.c.video_no.in_(tuple(video_nos))))
+            )
 
     def record_observations(self, observations: Sequence[VideoObservation], *, at: datetime) -> None:
         """Keep what a poll found, with the failure of each entry that failed, is stuck or is missing."""
@@ -106,22 +141,36 @@ class Videos:
                 connection.execute(sa.update(videos).where(videos.c.video_no == seen.video_no).values(values))
                 self._keep_failure(connection, seen, at=at)
 
+    def record_fetched(self, fetched: Sequence[FetchedVideo], *, at: datetime) -> None:
+        """Keep entries that the service made by itself; those that are known stay as they are."""
+        with self._database.writing() as connection:
+            insert_fetched_in(connection, fetched, at=at)
+
     @staticmethod
     def _keep_failure(connection: sa.Connection, seen: VideoObservation, *, at: datetime) -> None:
-        uri, day = connection.execute(
-            sa.select(contents.c.uri, videos.c.day)
-            .join(contents, contents.c.sha256 == videos.c.sha256)
+        subject, day = connection.execute(
+            sa.select(_FAILURE_SUBJECT, videos.c.day)
+            .select_from(VIDEOS_AND_CONTENTS)
             .where(videos.c.video_no == seen.video_no)
         ).one()
         if seen.state in (VideoState.READY, VideoState.INDEXING):
-            failures.resolve_in(connection, subject=uri, at=at, steps=("videos",))
+            failures.resolve_in(connection, subject=subject, at=at, steps=("videos",))
             return
         failures.record_in(
             connection,
             step="videos",
-            subject=uri,
+            subject=subject,
             day=day,
             reason=f"{seen.video_no}: {seen.cause or seen.state.value}",
             retryable=seen.state is not VideoState.FAILED,
             at=at,
         )
+
+
+def insert_fetched_in(connection: sa.Connection, fetched: Sequence[FetchedVideo], *, at: datetime) -> None:
+    """Keep entries that the service made by itself, within a transaction of the caller's."""
+    for video in fetched:
+        known = connection.scalar(sa.select(videos.c.video_no).where(videos.c.video_no == video.video_no))
+        if known is None:
+            row = asdict(video) | {"state": VideoState.INDEXING, "uploaded_at": at}
+            connection.execute(sa.insert(videos).values(row))

@@ -59,7 +59,7 @@ class AgreementReport:
     def left(self) -> tuple[Finding, ...]:
         """The findings that nothing was done about and that need a person. Strangers' entries do not."""
         done = {*self.adopted, *self.queued_again}
-        bound = {finding.sha256 for finding in self.findings if finding.video_no in self.adopted}
+        bound = {finding.sha256 for finding in self.findings if finding.video_no in self.adopted} - {None}
         return tuple(
             finding
             for finding in self.findings
@@ -121,9 +121,8 @@ def _all_videos(pipeline: Pipeline) -> tuple[LibraryVideo, ...]:
 def _compare(pipeline: Pipeline, listed: Sequence[Video]) -> tuple[Finding, ...]:
     ledger, indexing = pipeline.ledger, pipeline.settings.indexing
     ours = _all_videos(pipeline)
-    missing = {video.sha256 for video in ours if video.state is VideoState.MISSING}
+    missing = {video.sha256 for video in ours if video.state is VideoState.MISSING and video.sha256 is not None}
     unbound = frozenset(upload.sha256 for upload in ledger.uploads.open()) | missing
-    uris = ledger.videos.media_uris()
     return compare(
         ours,
         listed,
@@ -131,7 +130,7 @@ def _compare(pipeline: Pipeline, listed: Sequence[Video]) -> tuple[Finding, ...]
         now=pipeline.now(),
         grace_seconds=indexing.grace_seconds,
         stuck_after_seconds=indexing.stuck_after_seconds,
-        names={video.sha256: uris[video.video_no] for video in ours},
+        names=ledger.videos.media_uris(),
     )
 
 

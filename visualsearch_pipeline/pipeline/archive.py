@@ -53,8 +53,8 @@ class _Wanted:
     fetch: Callable[[Path], DownloadReceipt]
 
 
-def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> ArchiveReport:
-    """Download what the settings want kept of `days` (all days if None) and is not in the archive yet.
+def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> ArchiveReport:
+    """Download what the settings want kept of `days` (all days if None) and is not archived yet, at most `max_items`.
 
     What is there and proven is not fetched again; a file that was removed from the archive is.
 
@@ -66,7 +66,7 @@ def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> Archiv
         SourceProblem: `archive.path` is not a folder of this machine.
     """
     _notice_removed(pipeline, days)
-    wanted = [*_wanted_videos(pipeline, days), *_wanted_keyframes(pipeline, days)]
+    wanted = [*_wanted_videos(pipeline, days), *_wanted_keyframes(pipeline, days)][:max_items]
     videos = keyframes = proven = failed = received = 0
     with (
         pipeline.progress.task("archiving", total=len(wanted), unit="files") as task,
@@ -156,12 +156,14 @@ def _wanted_videos(pipeline: Pipeline, days: Sequence[date] | None) -> list[_Wan
 
 
 def _wanted_video(pipeline: Pipeline, video: LibraryVideo) -> _Wanted:
-    content = pipeline.ledger.items.content(video.sha256)
-    name = safe_name(video.video_no) + PurePosixPath(content.name).suffix.lower()
+    # What the service fetched itself nobody else has seen: only the file's own structure can prove it whole.
+    content = pipeline.ledger.items.content(video.sha256) if video.sha256 is not None else None
+    suffix = PurePosixPath(content.name).suffix.lower() if content else ".mp4"
+    sha256, size_bytes = (content.sha256, content.size_bytes) if content else (None, None)
 
     def fetch(path: Path) -> DownloadReceipt:
         return pipeline.client.download(
-            video.video_no, path, expected_sha256=content.sha256, expected_size_bytes=content.size_bytes
+            video.video_no, path, expected_sha256=sha256, expected_size_bytes=size_bytes
         )
 
     return _Wanted(
@@ -171,9 +173,9 @@ def _wanted_video(pipeline: Pipeline, video: LibraryVideo) -> _Wanted:
         day=video.day,
         bucket=video.bucket,
         blob=video.blob,
-        path=_root(pipeline) / "videos" / video.day.isoformat() / name,
-        size_bytes=content.size_bytes,
-        sha256=content.sha256,
+        path=_root(pipeline) / "videos" / video.day.isoformat() / (safe_name(video.video_no) + suffix),
+        size_bytes=video.size_bytes if size_bytes is None else size_bytes,
+        sha256=sha256,
         fetch=fetch,
     )
 

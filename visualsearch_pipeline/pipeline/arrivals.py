@@ -9,6 +9,7 @@ from typing import cast
 import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger.schema import contents, coverage, videos
+from visualsearch_pipeline.ledger.videos import VIDEOS_AND_CONTENTS
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.warehouse import SearchedPair
 
@@ -31,9 +32,9 @@ class Arrivals:
         """Those of `searched`, all about videos of `day`, whose footage was first seen after the first answer."""
         if not self._first_answered_at:
             return frozenset()
-        select = sa.select(videos.c.video_no, contents.c.first_seen_at).join(
-            contents, contents.c.sha256 == videos.c.sha256
-        )
+        # What the service fetched itself was not there before it was fetched.
+        first_seen_at = sa.func.coalesce(contents.c.first_seen_at, videos.c.uploaded_at).label("first_seen_at")
+        select = sa.select(videos.c.video_no, first_seen_at).select_from(VIDEOS_AND_CONTENTS)
         arrived_at = _moments(self._pipeline, select.where(videos.c.day == day), key="video_no", moment="first_seen_at")
         return frozenset(
             pair

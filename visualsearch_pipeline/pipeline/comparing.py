@@ -74,16 +74,17 @@ def compare(
         now: The time.
         grace_seconds: How long a new upload may be invisible.
         stuck_after_seconds: When a video still indexing counts as stuck.
-        names: For people: the name of each of `ours` by its SHA-256.
+        names: For people: where each of `ours` came from, by its `video_no`.
     """
     listed = {video.video_no: video for video in library}
     bound = {video.video_no: video for video in ours if video.state is not VideoState.REPLACED}
-    shas = {video.video_no: video.sha256 for video in ours}
+    shas = {video.video_no: video.sha256 for video in ours if video.sha256 is not None}
+    names_of_contents = {video.sha256: names.get(video.video_no) for video in ours if video.sha256 is not None}
     findings = [
         Finding(
             Difference.MISSING,
             video.video_no,
-            names.get(video.sha256, video.video_name or ""),
+            names.get(video.video_no, video.video_name or ""),
             f"uploaded {video.uploaded_at:%Y-%m-%d}, not in the library: deleted there, or uploaded to another scope",
             video.sha256,
         )
@@ -94,7 +95,7 @@ def compare(
     duplicates = _duplicates(listed, bound, shas)
     for entry in listed.values():
         sha256 = shas.get(entry.video_no) or tagged_sha256(entry)
-        name = names.get(sha256 or "", entry.video_name)
+        name = names.get(entry.video_no) or names_of_contents.get(sha256 or "") or entry.video_name
         if entry.video_no in duplicates:
             detail = f"same content as {duplicates[entry.video_no]}"
             findings.append(Finding(Difference.DUPLICATE, entry.video_no, name, detail, sha256, entry))

@@ -197,6 +197,8 @@ def _ledger(settings: Settings) -> Check:
 def _limits(settings: Settings) -> Check:
     if settings.api.rate_limits == "unlimited":
         return Check("rate limits", Level.OK, "unlimited: nothing is shared between processes")
+    if settings.limits_url is not None:
+        return Check("rate limits", Level.OK, "kept with the ledger, for all machines")
     folder = settings.limits_path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -234,7 +236,8 @@ def _bytes_to_come(settings: Settings) -> int:
         with Ledger(settings.ledger_database_url) as ledger:
             videos = (*ledger.fetches.unarchived_videos(), *ledger.videos.open())
             awaited = [*(video.sha256 for video in videos), *(upload.sha256 for upload in ledger.uploads.open())]
-            return sum(ledger.items.content(sha256).size_bytes for sha256 in awaited)
+            fetched = [video.size_bytes or settings.budget.unseen_video_bytes for video in videos if not video.sha256]
+            return sum(fetched) + sum(ledger.items.content(sha256).size_bytes for sha256 in awaited if sha256)
     except LedgerError:
         return 0  # told by its own check
 

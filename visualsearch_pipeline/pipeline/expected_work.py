@@ -13,11 +13,12 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline import media
 from visualsearch_pipeline.api import RateLimits
-from visualsearch_pipeline.ledger import Item, ItemState, Question, UploadState
+from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemState, LibraryVideo, Question, UploadState
 from visualsearch_pipeline.ledger.schema import api_calls, archive
 from visualsearch_pipeline.ledger.states import ArchiveState
 from visualsearch_pipeline.media import FileVanished, MediaRejected, SourceFile
 from visualsearch_pipeline.pipeline.forecast import (
+    ExpectedImport,
     ExpectedSearches,
     ExpectedUpload,
     ExpectedWork,
@@ -67,24 +68,33 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
     """What there is to do. Arguments and errors as for `read_forecast`."""
     if look:
         look_at_source(pipeline)
-    ledger, keeps = pipeline.ledger, pipeline.settings.archive
+    settings = pipeline.settings
+    ledger, keeps = pipeline.ledger, settings.archive
     open_uploads = ledger.uploads.open()
     contents = [ledger.items.content(upload.sha256) for upload in open_uploads]
     found, refused = _probed(pipeline) if look else ([], 0)
     indexing = ledger.videos.open()
+    unseen, urls = settings.budget, ledger.url_uploads.open()
+    due = ledger.imports.in_state(ImportState.PENDING)
+    imports = [(task, _videos_to_come(pipeline, task)) for task in (*due, *ledger.imports.open())]
     coming = [
         *(_Coming(content.day, content.size_bytes) for content in contents),
         *(_Coming(item.day, item.size_bytes) for item, _ in found),
-        *(_Coming(video.day, ledger.items.content(video.sha256).size_bytes) for video in indexing),
+        *(_Coming(video.day, _size_bytes(pipeline, video)) for video in indexing),
+        *(_Coming(url.day, unseen.unseen_video_bytes) for url in urls),
+        *(_Coming(task.day, unseen.unseen_video_bytes) for task, left in imports for _ in range(left)),
     ]
-    unarchived = [ledger.items.content(video.sha256).size_bytes for video in ledger.fetches.unarchived_videos()]
+    unarchived = [_size_bytes(pipeline, video) for video in ledger.fetches.unarchived_videos()]
     keyframes = len(ledger.fetches.wanted()) if keeps.keyframes else 0
     transfers = pipeline.settings.api.concurrent_transfers
     return ExpectedWork(
         uploads=(
             *(ExpectedUpload(content.name, content.size_bytes, content.duration_seconds) for content in contents),
             *(ExpectedUpload(item.name, item.size_bytes, seconds) for item, seconds in found),
+            *(ExpectedUpload(url.uri, 0, unseen.unseen_video_seconds) for url in urls),
         ),
+        urls=len(urls),
+        imports=tuple(ExpectedImport(task.subject, task.expected_videos, task.estimated_usd) for task in due),
         searches=tuple(_searches(pipeline, query_set, coming) for query_set in pipeline.catalog.sets),
         transcripts=len(ledger.fetches.without_transcription("transcripts")) + len(coming),
         captions=len(ledger.fetches.without_transcription("captions")) + len(coming),
@@ -93,12 +103,26 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
         keyframe_bytes=round(keyframes * _mean_keyframe_bytes(pipeline)),
         indexing=len(indexing),
         refused=refused,
-        lost=sum(upload.state is not UploadState.PENDING for upload in open_uploads),
+        lost=sum(upload.state is not UploadState.PENDING for upload in (*open_uploads, *urls)),
         sending_bytes_per_second=_speed(pipeline, _UPLOAD_OPERATIONS, api_calls.c.bytes_sent, transfers=transfers),
         receiving_bytes_per_second=_speed(
             pipeline, DOWNLOAD_OPERATIONS, api_calls.c.bytes_received, transfers=transfers
         ),
     )
+
+
+def _size_bytes(pipeline: Pipeline, video: LibraryVideo) -> int:
+    """How large an original is, or is taken to be until the service says."""
+    if video.sha256 is not None:
+        return pipeline.ledger.items.content(video.sha256).size_bytes
+    return video.size_bytes or pipeline.settings.budget.unseen_video_bytes
+
+
+def _videos_to_come(pipeline: Pipeline, task: ImportTask) -> int:
+    """How many private videos an import is still expected to bring."""
+    if task.library == "public":
+        return 0
+    return max(0, task.expected_videos - len(pipeline.ledger.imports.videos_of(task)))
 
 
 def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:

@@ -45,6 +45,15 @@ class ExpectedSearches:
 
 
 @dataclass(frozen=True)
+class ExpectedImport:
+    """An import that is due: how many videos it brings at most, and what it is taken to cost, indexing included."""
+
+    name: str
+    videos: int
+    cost_usd: float
+
+
+@dataclass(frozen=True)
 class ExpectedWork:
     """Everything a run would do until nothing is left.
 
@@ -58,6 +67,8 @@ class ExpectedWork:
         keyframe_bytes: What they come to in all, by the mean of those in the archive; 0 while there are none.
         indexing: Videos that the service is indexing already, and that were paid for.
         refused: Files that would be set aside, as the service would refuse them.
+        urls: How many of `uploads` the service fetches itself. Their length is not known, but taken from the settings.
+        imports: What is to be imported from social platforms.
         lost: Uploads among `uploads` that may have been accepted already, and are looked for first.
         sending_bytes_per_second: As measured by earlier uploads, all transfers together; None without any.
         receiving_bytes_per_second: Likewise for downloads.
@@ -75,6 +86,8 @@ class ExpectedWork:
     lost: int = 0
     sending_bytes_per_second: float | None = None
     receiving_bytes_per_second: float | None = None
+    urls: int = 0
+    imports: tuple[ExpectedImport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Step:
     """One kind of work within a run.
 
     Attributes:
-        name: `uploads`, `search <query set>`, `transcripts`, `captions`, `originals` or `keyframes`.
+        name: `uploads`, `imports`, `search <query set>`, `transcripts`, `captions`, `originals` or `keyframes`.
         family: Whose rate limit it takes part in.
         calls: How many billable calls.
         possible_calls: See `ExpectedSearches`.
@@ -221,6 +234,8 @@ def _steps(work: ExpectedWork, table: PriceSettings) -> Iterable[Step]:
     seconds = [expected.duration_seconds or 0.0 for expected in work.uploads]
     indexing = tuple(prices.indexing_usd(table, duration_seconds=length) for length in seconds)
     yield Step("uploads", upload, len(sizes), len(sizes), sum(sizes), sum(seconds), indexing)
+    imports, scrape = tuple(expected.cost_usd for expected in work.imports), OperationFamily.SCRAPE
+    yield Step("imports", scrape, len(imports), len(imports), 0, 0.0, imports)
     for planned in work.searches:
         costs = tuple(repeat(each, planned.calls))
         yield Step(f"search {planned.query_set}", search, planned.calls, planned.possible_calls, 0, 0.0, costs)

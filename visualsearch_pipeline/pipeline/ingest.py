@@ -20,8 +20,10 @@ from visualsearch_pipeline.media import (
     SourceUnavailable,
 )
 from visualsearch_pipeline.pipeline.errors import SourceProblem
+from visualsearch_pipeline.pipeline.import_source import look_at_imports
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.progress import increments
+from visualsearch_pipeline.pipeline.url_source import look_at_urls
 
 _NAME_CHARACTERS: Final = 80
 _HASH_CHARACTERS: Final = 16
@@ -41,6 +43,9 @@ class SourceReport:
     settling: int
     skipped: int
     problems: tuple[str, ...]
+    urls: int = 0
+    new_urls: int = 0
+    imports_queued: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,9 @@ class IngestReport:
 
 
 def look_at_source(pipeline: Pipeline) -> SourceReport:
-    """List the source and keep in the ledger what is new, changed, settled or gone. No file is opened.
+    """List the source and keep in the ledger what is new, changed, settled or gone. No footage is opened.
+
+    The source is the folder, the list of URLs and the file of imports, as far as the settings name them.
 
     An item's day is fixed when it is first seen (design: partitions are days). A file younger than
     `source.settle_seconds` is left alone until two looks agree about its size and time.
@@ -63,10 +70,12 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
         SourceProblem: the source as a whole cannot be listed. Nothing is marked as gone then.
     """
     source = pipeline.settings.source
+    found = media.DiscoveryResult((), ())
     try:
-        found = media.discover(
-            source.path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
-        )
+        if source.path is not None:
+            found = media.discover(
+                source.path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
+            )
     except (SourceUnavailable, InvalidPattern) as error:
         raise SourceProblem(str(error)) from error
     now = pipeline.now()
@@ -87,7 +96,10 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
         gone = []  # what could not be listed is not known to have left
     pipeline.ledger.items.record_sightings(sightings, gone=gone, seen_at=now)
     pipeline.ledger.items.settle(to_inspect)
-    _keep_problems(pipeline, found.problems, now=now)
+    urls = look_at_urls(pipeline, now=now)
+    imports = look_at_imports(pipeline, now=now)
+    problems = (*found.problems, *urls.problems, *imports.problems)
+    _keep_problems(pipeline, problems, now=now)
     return SourceReport(
         files=len(found.files),
         new=counts["new"],
@@ -95,18 +107,22 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
         gone=len(gone),
         settling=len(pipeline.ledger.items.in_state(ItemState.SETTLING)),
         skipped=len(pipeline.ledger.items.in_state(ItemState.SKIPPED)),
-        problems=tuple(f"{problem.uri}: {problem.reason}" for problem in found.problems),
+        problems=tuple(f"{problem.uri}: {problem.reason}" for problem in problems),
+        urls=urls.urls,
+        new_urls=urls.new,
+        imports_queued=imports.queued,
     )
 
 
-def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> IngestReport:
-    """Probe and hash the settled items of `days` (all days if None), and queue new content for upload.
+def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> IngestReport:
+    """Probe and hash the settled items of `days` (all days if None), at most `max_items`; queue new content for upload.
 
     What the service would refuse is set aside with its reason; a file that cannot be read now is tried again the next
     time. One item never stops the others.
     """
     items = pipeline.ledger.items
     pending = (*items.in_state(ItemState.FOUND, days=days), *items.refused_for_a_passing_reason(days=days))
+    pending = pending[:max_items]
     accepted = duplicates = refused = bytes_hashed = 0
     total = sum(item.size_bytes for item in pending)
     with pipeline.progress.task("looking into media", total=total, unit="bytes") as task:
@@ -142,14 +158,19 @@ def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> IngestR
 
 
 def upload_name(content: Content) -> str:
-    """The name a content is uploaded under: readable, safe in any header, and unique by the hash it carries.
+    """The name a content is uploaded under; see `readable_upload_name`."""
+    return readable_upload_name(content.name, sha256=content.sha256)
 
-    The service keeps the stem as `video_name` (contract §2.1), so that an upload whose answer was lost can be found.
+
+def readable_upload_name(name: str, *, sha256: str) -> str:
+    """A name to upload a file under: readable, safe in any header, and unique by the hash it carries.
+
+    The service keeps the stem as the entry's name (contract §2.1), so that an upload whose answer was lost can be found.
     """
-    path = PurePosixPath(content.name)
+    path = PurePosixPath(name)
     stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem)
     stem = "-".join(part for part in stem.split("-") if part)[:_NAME_CHARACTERS]
-    return f"{stem or 'media'}-{hash_mark(content.sha256)}{path.suffix.lower()}"
+    return f"{stem or 'media'}-{hash_mark(sha256)}{path.suffix.lower()}"
 
 
 def hash_mark(sha256: str) -> str:

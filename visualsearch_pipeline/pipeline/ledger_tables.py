@@ -12,6 +12,9 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger import ArchiveState
 from visualsearch_pipeline.ledger.schema import api_calls, archive, contents, coverage, failures, queries, videos
+from visualsearch_pipeline.ledger.schema_images import image_coverage, images
+from visualsearch_pipeline.ledger.schema_public import public_answers, public_videos
+from visualsearch_pipeline.ledger.videos import MEDIA_URI, VIDEOS_AND_CONTENTS
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.warehouse import TableSpec
 
@@ -41,9 +44,9 @@ def _select(spec: TableSpec) -> sa.Select[*tuple[Any, ...]]:
     source = _SOURCES[spec.name]
     names = [column.name for column in spec.columns if (spec.name, column.name) not in _ADDED]
     select: sa.Select[*tuple[Any, ...]] = sa.select(*(_column(source, name).label(name) for name in names))
-    select = select.select_from(source)
     if source is videos:
-        return select.join(contents, contents.c.sha256 == videos.c.sha256)
+        return select.select_from(VIDEOS_AND_CONTENTS)
+    select = select.select_from(source)
     if source is archive:
         return select.where(archive.c.state != ArchiveState.WANTED)
     return select
@@ -57,15 +60,29 @@ def _column(source: sa.Table, name: str) -> sa.ColumnElement[Any]:
 
 
 _SOURCES: Final[Mapping[str, sa.Table]] = {
-    table.name: table for table in (videos, coverage, queries, api_calls, archive, failures)
+    table.name: table
+    for table in (
+        videos,
+        coverage,
+        queries,
+        api_calls,
+        archive,
+        failures,
+        images,
+        image_coverage,
+        public_videos,
+        public_answers,
+    )
 }
 
 _ADDED: Final = frozenset({("api_calls", "day")})
 """Columns that the ledger has no column for."""
 
 _DERIVED: Final[Mapping[tuple[str, str], sa.ColumnElement[Any]]] = {
-    ("videos", "media_uri"): contents.c.uri,
-    ("videos", "media_name"): contents.c.name,
+    ("videos", "media_uri"): MEDIA_URI,
+    ("videos", "media_name"): sa.func.coalesce(contents.c.name, videos.c.name),
+    ("images", "media_uri"): images.c.uri,
+    ("images", "media_name"): images.c.name,
     ("queries", "is_current"): queries.c.retired_at.is_(None),
     ("failures", "count"): failures.c.failure_count,
     ("api_calls", "call_id"): sa.cast(api_calls.c.call_id, sa.String),

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from visualsearch_pipeline.ledger import ItemState, Ledger
+from visualsearch_pipeline.ledger import ImportState, ItemState
+from visualsearch_pipeline.pipeline.image_search import image_questions, searchable_before
+from visualsearch_pipeline.pipeline.images import pending_image_days
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.public_search import day_of_asking, unasked_today
 from visualsearch_pipeline.pipeline.search import questions_of
-from visualsearch_pipeline.queries import QueryCatalog
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class PendingWork:
     transcripts: tuple[date, ...]
     captions: tuple[date, ...]
     archive: tuple[date, ...]
+    imports: tuple[date, ...] = ()
+    images: tuple[date, ...] = ()
 
     @property
     def after_indexing(self) -> tuple[date, ...]:
@@ -32,7 +36,7 @@ class PendingWork:
     @property
     def to_do(self) -> tuple[date, ...]:
         """Days with work that a run can do now."""
-        return _days(self.media, self.uploads, self.videos, self.after_indexing)
+        return _days(self.media, self.uploads, self.imports, self.images, self.videos, self.after_indexing)
 
 
 def pending_work(pipeline: Pipeline) -> PendingWork:
@@ -44,9 +48,16 @@ def pending_work(pipeline: Pipeline) -> PendingWork:
             (item.day for item in ledger.items.in_state(ItemState.FOUND)),
             (item.day for item in ledger.items.refused_for_a_passing_reason()),
         ),
-        uploads=_days(upload.day for upload in ledger.uploads.open()),
+        uploads=_days(
+            (upload.day for upload in ledger.uploads.open()), (upload.day for upload in ledger.url_uploads.open())
+        ),
+        imports=_days(
+            (task.day for task in ledger.imports.in_state(ImportState.PENDING, ImportState.STARTING)),
+            (task.day for task in ledger.imports.open()),
+        ),
         videos=_days(video.day for video in ledger.videos.open()),
-        hits=_pending_hits(ledger, pipeline.catalog),
+        images=pending_image_days(pipeline),
+        hits=_pending_hits(pipeline),
         transcripts=_days(video.day for video in ledger.fetches.without_transcription("transcripts")),
         captions=_days(video.day for video in ledger.fetches.without_transcription("captions")),
         archive=_days(
@@ -56,10 +67,17 @@ def pending_work(pipeline: Pipeline) -> PendingWork:
     )
 
 
-def _pending_hits(ledger: Ledger, catalog: QueryCatalog) -> dict[str, tuple[date, ...]]:
+def _pending_hits(pipeline: Pipeline) -> dict[str, tuple[date, ...]]:
+    searches, images = pipeline.ledger.searches, pipeline.ledger.image_searches
+    before = searchable_before(pipeline)
     return {
-        query_set.name: ledger.searches.unanswered_days(question for _, question in questions_of(query_set))
-        for query_set in catalog.sets
+        query_set.name: _days(
+            searches.unanswered_days(question for _, question in questions_of(query_set)),
+            images.unanswered_days((question for _, question in image_questions(query_set)), uploaded_before=before),
+            # Only today can be asked of the public library.
+            (day_of_asking(pipeline),) if unasked_today(pipeline, query_set) else (),
+        )
+        for query_set in pipeline.catalog.sets
     }
 
 

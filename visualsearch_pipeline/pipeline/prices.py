@@ -16,6 +16,13 @@ def indexing_usd(prices: PriceSettings, *, duration_seconds: float | None) -> fl
     return minutes * prices.indexing_per_1000_minutes / 1000
 
 
+def import_usd(prices: PriceSettings, *, platform: str, size_bytes: int) -> float:
+    """What importing one post costs, in US dollars, without indexing it: YouTube by the gigabyte, others by the video."""
+    if platform == "youtube":
+        return size_bytes / _BYTES_PER_GIGABYTE * prices.youtube_per_gigabyte
+    return prices.import_per_video
+
+
 def search_usd(prices: PriceSettings, *, calls: int = 1) -> float:
     """What searches cost, in US dollars. Questions about transcripts and captions are priced alike."""
     return calls * prices.search_per_1000 / 1000

@@ -116,7 +116,7 @@ def _would_tell(video: Video, *, tags_are_shown: bool) -> bool:
     if video.status is VideoStatus.PROCESSING:
         return False
     has_all_tags = video.status is VideoStatus.READY and tags_are_shown
-    return has_all_tags or bool(video.tags) or not _is_opaque(video.video_name)
+    return has_all_tags or bool(video.tags) or not is_opaque(video.video_name)
 
 
 def _carries_hash(video: Video) -> bool:
@@ -136,6 +136,6 @@ def _mark_in_name(video: Video) -> str | None:
     return marks[-1] if marks else None
 
 
-def _is_opaque(video_name: str) -> bool:
+def is_opaque(video_name: str) -> bool:
     """Whether a name is the service's own, and so tells nothing of whose the entry is."""
     return not video_name or _SERVICE_NAME.fullmatch(video_name) is not None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger import Failure, ItemState, VideoState
+from visualsearch_pipeline.ledger import Failure, ImportState, ItemState, VideoState
 from visualsearch_pipeline.ledger.schema import archive, coverage, items, transcriptions, uploads, videos
+from visualsearch_pipeline.ledger.schema_sources import import_tasks, url_uploads
+from visualsearch_pipeline.pipeline.images import waiting_images
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.spending import BUDGET_STEP
@@ -20,7 +22,7 @@ class Status:
 
     `budget_stops` are the steps that a budget refused a call while there is work left.
     `waiting` counts what only time or the service can move on: files still being written, videos being indexed,
-    uploads whose fate is open.
+    uploads whose fate is open, imports under way.
     """
 
     items: dict[str, int]
@@ -37,6 +39,8 @@ class Status:
     failures: tuple[Failure, ...]
     budget_stops: tuple[Failure, ...]
     broken_query_sets: tuple[BrokenQuerySet, ...]
+    urls: dict[str, int] = field(default_factory=dict)
+    imports: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_failures(self) -> bool:
@@ -56,6 +60,7 @@ def read_status(pipeline: Pipeline) -> Status:
     items_by_state = _by_state(ledger.count_by(items.c.state))
     archived = ledger.count_by(archive.c.kind, archive.c.state)
     transcribed = {str(kind): count for (kind,), count in ledger.count_by(transcriptions.c.kind).items()}
+    imports_by_state = _by_state(ledger.count_by(import_tasks.c.state))
     pending = pending_work(pipeline)
     unresolved = ledger.failures.unresolved()
     sums = sa.select(sa.func.count().label("pairs"), sa.func.coalesce(sa.func.sum(coverage.c.hits), 0).label("hits"))
@@ -75,10 +80,15 @@ def read_status(pipeline: Pipeline) -> Status:
             items_by_state.get(ItemState.SETTLING, 0)
             + videos_by_state.get(VideoState.INDEXING, 0)
             + len(ledger.uploads.open())
+            + waiting_images(pipeline)
+            + len(ledger.url_uploads.open())
+            + imports_by_state.get(ImportState.RUNNING, 0)
         ),
         failures=tuple(failure for failure in unresolved if failure.step != BUDGET_STEP),
         budget_stops=tuple(failure for failure in unresolved if failure.step == BUDGET_STEP and pending.to_do),
         broken_query_sets=pipeline.catalog.broken,
+        urls=_by_state(ledger.count_by(url_uploads.c.state)),
+        imports=imports_by_state,
     )
 
 

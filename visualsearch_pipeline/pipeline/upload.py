@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from visualsearch_pipeline.api import (
-    ConnectionFailed,
     InvalidInput,
     InvalidRequest,
     OperationFamily,
@@ -25,10 +24,9 @@ from visualsearch_pipeline.api import (
     Video,
     VisualSearchError,
 )
-from visualsearch_pipeline.api.limits import MAX_LIST_SIZE
 from visualsearch_pipeline.ledger import Content, Item, ItemState, LeaseOwner, Upload, UploadState
 from visualsearch_pipeline.media import SourceContent, SourceFile
-from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError, ServiceRefuses, ServiceUnreachable
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import Task
 from visualsearch_pipeline.pipeline.reconciling import (
@@ -39,6 +37,15 @@ from visualsearch_pipeline.pipeline.reconciling import (
     Verdict,
     find_lost_uploads,
 )
+from visualsearch_pipeline.pipeline.repeating import (
+    FoundInLibraryError,
+    SourceAskedAgain,
+    UndecidedError,
+    library_since,
+    look_for,
+)
+from visualsearch_pipeline.pipeline.stopping import stopping_error as stopping_error
+from visualsearch_pipeline.pipeline.url_uploads import upload_urls
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
 
 
@@ -56,13 +63,16 @@ class UploadReport:
 
 class _Outcome(Enum):
     UPLOADED = auto()
+    ADOPTED = auto()
     FAILED = auto()
     REFUSED = auto()
     WAITING = auto()
 
 
-def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadReport:
-    """Upload the queued contents of `days` (all days if None); several transfers overlap.
+def upload(
+    pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None
+) -> UploadReport:
+    """Upload the queued contents of `days` (all days if None), at most `max_items`; several transfers overlap.
 
     Uploads whose answer was lost are looked for in the library first and adopted if they are there.
 
@@ -71,10 +81,12 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
         ServiceUnreachable: no connection can be made.
         BudgetExceeded: the next upload would pass a budget.
     """
+    _ = pipeline.callback_url  # Without its secret nothing is begun.
     owner = LeaseOwner.current()
     adopted = _reconcile(pipeline, owner=owner, days=days)
     pending = [upload for upload in pipeline.ledger.uploads.open(days=days) if upload.state is UploadState.PENDING]
     undecided = len(pipeline.ledger.uploads.open(days=days)) - len(pending)
+    pending = pending[:max_items]
     contents = {upload.sha256: pipeline.ledger.items.content(upload.sha256) for upload in pending}
     total_bytes = sum(content.size_bytes for content in contents.values())
     outcomes: list[_Outcome] = []
@@ -96,12 +108,13 @@ def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> UploadR
             outcome = future.result()
             outcomes.append(outcome)
             sent += contents[queued.sha256].size_bytes if outcome is _Outcome.UPLOADED else 0
+    fetched = upload_urls(pipeline, days=days, max_items=None if max_items is None else max_items - len(pending))
     return UploadReport(
-        uploaded=outcomes.count(_Outcome.UPLOADED),
-        adopted=adopted,
-        failed=outcomes.count(_Outcome.FAILED),
-        refused=outcomes.count(_Outcome.REFUSED),
-        waiting=outcomes.count(_Outcome.WAITING) + undecided,
+        uploaded=outcomes.count(_Outcome.UPLOADED) + fetched.uploaded,
+        adopted=adopted + outcomes.count(_Outcome.ADOPTED) + fetched.adopted,
+        failed=outcomes.count(_Outcome.FAILED) + fetched.failed,
+        refused=outcomes.count(_Outcome.REFUSED) + fetched.refused,
+        waiting=outcomes.count(_Outcome.WAITING) + undecided + fetched.waiting,
         bytes_sent=sent,
     )
 
@@ -159,26 +172,36 @@ def _send(
     """Intent, call, result; the lease is held."""
     uploads = pipeline.ledger.uploads
     pipeline.spending.expect_upload(queued.upload_name, duration_seconds=content.duration_seconds)
-    client = pipeline.client
+    client, callback_url = pipeline.client, pipeline.callback_url
+    intended_at = queued.intended_at or pipeline.now()
     uploads.record_intent(queued.sha256, at=pipeline.now())
+    source = SourceAskedAgain(
+        SourceContent(_source_file(item), pipeline.storage_options),
+        look=lambda: look_for(pipeline, content, intended_at=intended_at),
+    )
     try:
         answer = client.upload(
-            SourceContent(_source_file(item), pipeline.storage_options),
+            source,
             upload_name=queued.upload_name,
             tags=(f"{HASH_TAG_PREFIX}{content.sha256}", f"{DAY_TAG_PREFIX}{content.day.isoformat()}"),
             captured_at=content.captured_at,
             camera_model=content.camera_model[:200] if content.camera_model else None,
             latitude=content.latitude,
             longitude=content.longitude,
+            callback=callback_url,
             expected_sha256=content.sha256,
             on_progress=_Heartbeat(pipeline, queued.sha256, owner, starts),
         )
     except VisualSearchError as error:
         if stopping_error(pipeline, error) is not None:
             starts.stop()
-        return _keep_failure(pipeline, queued, item, error)
-    except WaitGivenUp:
-        uploads.release(queued.sha256, state=UploadState.PENDING)
+        return _keep_failure(pipeline, queued, item, error, may_have_arrived=source.was_read_whole)
+    except FoundInLibraryError as found:
+        _record_adopted(pipeline, queued, found.video)
+        return _Outcome.ADOPTED
+    except (WaitGivenUp, UndecidedError):
+        state = UploadState.UNCERTAIN if source.was_read_whole else UploadState.PENDING
+        uploads.release(queued.sha256, state=state)
         return _Outcome.WAITING
     except BaseException:
         # Stopped from outside while bytes were moving: what the service made of them is not known.
@@ -217,14 +240,19 @@ class _Heartbeat:
             self._pipeline.ledger.uploads.renew(self._sha256, owner=self._owner, now=now)
 
 
-def _keep_failure(pipeline: Pipeline, queued: Upload, item: Item, error: VisualSearchError) -> _Outcome:
+def _keep_failure(
+    pipeline: Pipeline, queued: Upload, item: Item, error: VisualSearchError, *, may_have_arrived: bool
+) -> _Outcome:
     """Record what an upload's error says about its effect; raise what every further upload would meet too."""
     uploads = pipeline.ledger.uploads
     state, retryable = UploadState.PENDING, True
-    if isinstance(error, UploadOutcomeUnknown) and error.request_complete:
-        state = UploadState.UNCERTAIN
+    if isinstance(error, UploadOutcomeUnknown):
+        state = UploadState.UNCERTAIN if error.request_complete else UploadState.PENDING
     elif isinstance(error, InvalidInput | InvalidRequest):
         state, retryable = UploadState.REFUSED, False
+    elif may_have_arrived:
+        # Refused, but who refused? A gateway may have lost the answer of a service that accepted.
+        state = UploadState.UNCERTAIN
     stops = stopping_error(pipeline, error)
     if stops is not None:
         uploads.release(queued.sha256, state=state)
@@ -238,15 +266,6 @@ def _keep_failure(pipeline: Pipeline, queued: Upload, item: Item, error: VisualS
         queued.sha256, state=state, reason=str(error), retryable=retryable, uri=item.uri, at=pipeline.now()
     )
     return _Outcome.FAILED if retryable else _Outcome.REFUSED
-
-
-def stopping_error(pipeline: Pipeline, error: VisualSearchError) -> PipelineError | None:
-    """What to raise instead of going on to the next item, if `error` concerns every item alike."""
-    if error.stops_run:
-        return ServiceRefuses(str(error))
-    if isinstance(error, ConnectionFailed):
-        return ServiceUnreachable(f"{pipeline.settings.api.base_url}: {error}")
-    return None
 
 
 def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | None) -> int:
@@ -276,7 +295,7 @@ def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | 
                 )
                 for upload in lost
             ],
-            _library_since(pipeline, lost),
+            library_since(pipeline, min(upload.intended_at for upload in lost if upload.intended_at) - CLOCK_SKEW),
             claimed=uploads.claimed_video_nos(),
         )
     except BaseException as error:
@@ -291,17 +310,22 @@ def _reconcile(pipeline: Pipeline, *, owner: LeaseOwner, days: Sequence[date] | 
         verdict = verdicts[upload.sha256]
         if isinstance(verdict, Video):
             adopted += 1
-            uploads.record_uploaded(
-                upload.sha256,
-                video_no=verdict.video_no,
-                video_name=verdict.video_name,
-                adopted=True,
-                at=pipeline.now(),
-            )
+            _record_adopted(pipeline, upload, verdict)
         else:
             absent = verdict is Verdict.ABSENT and _waited_enough(pipeline, upload)
             uploads.release(upload.sha256, state=UploadState.PENDING if absent else UploadState.UNCERTAIN)
     return adopted
+
+
+def _record_adopted(pipeline: Pipeline, upload: Upload, video: Video) -> None:
+    pipeline.ledger.uploads.record_uploaded(
+        upload.sha256, video_no=video.video_no, video_name=video.video_name, adopted=True, at=pipeline.now()
+    )
+    pipeline.spending.bill_found_upload(
+        upload.upload_name,
+        duration_seconds=pipeline.ledger.items.content(upload.sha256).duration_seconds,
+        at=upload.attempted_at or pipeline.now(),
+    )
 
 
 def _waited_enough(pipeline: Pipeline, upload: Upload) -> bool:
@@ -310,24 +334,6 @@ def _waited_enough(pipeline: Pipeline, upload: Upload) -> bool:
         return True
     waited = (pipeline.now() - upload.attempted_at).total_seconds()
     return waited >= pipeline.settings.api.lost_answer_wait_seconds
-
-
-def _library_since(pipeline: Pipeline, lost: Sequence[Upload]) -> list[Video]:
-    """The library back to the earliest intent among `lost`.
-
-    That it comes newest first is no promise of the service's (contract §2.6): a whole page of older entries, not the
-    first of them, is taken for the end.
-    """
-    earliest = min(upload.intended_at for upload in lost if upload.intended_at) - CLOCK_SKEW
-    found: list[Video] = []
-    older = 0
-    for video in pipeline.client.iter_videos():
-        is_older = video.created_at is not None and video.created_at < earliest
-        older = older + 1 if is_older else 0
-        if older >= MAX_LIST_SIZE:
-            break
-        found.append(video)
-    return found
 
 
 def _source_file(item: Item) -> SourceFile:
