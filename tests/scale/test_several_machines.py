@@ -1,0 +1,91 @@
+"""Workers on several machines: Dagster's own distribution, PostgreSQL, and one account's limits over all of them."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import API_KEY
+from tests.postgres_server import PostgresServer
+from tests.published_tables import contents
+from tests.scale.deployment import running_deployment
+from visualsearch_pipeline.settings import API_KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject, Project
+
+CLIPS = ("red", "blue", "green", "red-2", "red-3", "blue-2", "green-2", "red-4")
+UPLOADS_PER_SECOND, SEARCHES_PER_SECOND = 2, 4
+RUNS_AT_ONCE = 3
+SEARCHES = ("search", "search_similar_images", "search_clips_by_image", "search_audio_transcripts")
+
+
+def lay_out(project: Project) -> None:
+    for number, clip in enumerate(CLIPS):
+        project.add_clip(clip, days_ago=1 + number % 3)
+
+
+def most_at_once(project: Project, *operations: str) -> int:
+    """The most requests of any second, less what a busy machine may let two arrivals come closer."""
+    moments = sorted(entry.at for entry in project.calls(*operations))
+    second = timedelta(seconds=0.8)
+    return max((sum(start <= other < start + second for other in moments) for start in moments), default=0)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
+    make_project: MakeProject, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    alone = make_project(clips=())
+    lay_out(alone)
+    alone.run_steps()
+
+    rates = {
+        "upload": {"calls": UPLOADS_PER_SECOND, "per_seconds": 1},
+        "search": {"calls": SEARCHES_PER_SECOND, "per_seconds": 1},
+    }
+    project = make_project(clips=(), rate_limits=rates)
+    lay_out(project)
+    api = {"rate_limits": {"upload": f"{UPLOADS_PER_SECOND}/second", "search": f"{SEARCHES_PER_SECOND}/second"}}
+    project.configure(api=api)
+    days = {
+        "first_day": str(project.today - timedelta(days=3)),
+        "last_day": str(project.today - timedelta(days=1)),
+    }
+    with running_deployment(
+        tmp_path / "deployment", postgres, settings_path=project.settings_path, environ={API_KEY_VARIABLE: API_KEY}
+    ) as deployment:
+
+        def run_at_once(*assets: list[str]) -> list[dict[str, object]]:
+            runs = deployment.wait_for([deployment.launch(*assets, **days) for _ in range(RUNS_AT_ONCE)])
+            assert [run["status"] for run in runs] == ["SUCCESS"] * RUNS_AT_ONCE, "\n".join(
+                deployment.log(name) for name in deployment.started
+            )
+            return runs
+
+        runs = run_at_once(["media"], ["uploads"])
+        begins, ends = (sorted(float(str(run[key])) for run in runs) for key in ("startTime", "endTime"))
+        assert begins[-1] < ends[0], "all of them were under way at once"
+        project.server.settle()
+        until = time.monotonic() + 60
+        while len(project.server.videos()) < len(CLIPS):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        run_at_once(["videos"])
+        run_at_once(["hits", "street"], ["transcripts"], ["captions"])
+        run_at_once(["archive"], ["warehouse"])
+        workers = {name: deployment.log(name).count("succeeded in") for name in ("worker-1", "worker-2")}
+
+    assert all(workers.values()), f"both worked: {workers}"
+    assert sum(workers.values()) == 4 * RUNS_AT_ONCE
+    uploads = [entry for entry in project.calls("upload") if entry.took_effect]
+    assert len(uploads) == len(project.server.videos()) == len(CLIPS)
+    assert [entry for entry in project.calls() if entry.code in ("429", "0429")] == [], "the server refused none"
+    assert most_at_once(project, "upload") <= UPLOADS_PER_SECOND
+    assert most_at_once(project, *SEARCHES) <= SEARCHES_PER_SECOND
+    assert contents(project) == contents(alone)
