@@ -18,7 +18,14 @@ from PIL import Image, ImageDraw
 from tests.postgres_server import PostgresServer, running_postgres
 from visualsearch_pipeline.demo.encoding import SubtitleLine, encode_clip
 from visualsearch_pipeline.sandbox import JournalEntry, Sandbox, SandboxConfig
-from visualsearch_pipeline.settings import API_KEY_VARIABLE, BASE_URL_VARIABLE, CONFIG_VARIABLE, Settings, load_settings
+from visualsearch_pipeline.settings import (
+    API_KEY_VARIABLE,
+    BASE_URL_VARIABLE,
+    CONFIG_VARIABLE,
+    LEDGER_URL_VARIABLE,
+    Settings,
+    load_settings,
+)
 
 API_KEY: Final = "sk-mavi-6b1d3c0ffee94a7d8e21"
 """What a leak would be found by; no other text looks like it."""
@@ -267,7 +274,7 @@ def make_project(
 ) -> Iterator[MakeProject]:
     """Make projects; their sandboxes stop when the test ends."""
     monkeypatch.setenv(API_KEY_VARIABLE, API_KEY)
-    for name in (BASE_URL_VARIABLE, CONFIG_VARIABLE, "DAGSTER_HOME"):
+    for name in (BASE_URL_VARIABLE, CONFIG_VARIABLE, LEDGER_URL_VARIABLE, "DAGSTER_HOME"):
         monkeypatch.delenv(name, raising=False)
     numbers = iter(range(100))
     with ExitStack() as stack:

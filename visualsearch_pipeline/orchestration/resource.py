@@ -10,6 +10,7 @@ from pydantic import Field
 
 from visualsearch_pipeline.api import (
     FolderScope,
+    LimiterState,
     OnCall,
     OnWait,
     RateLimits,
@@ -21,6 +22,7 @@ from visualsearch_pipeline.api import (
     VisualSearchClient,
     account_id,
 )
+from visualsearch_pipeline.api.sqlite_limiter_state import SqliteLimiterState
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, Settings
 
 
@@ -46,7 +48,10 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
         {}, description="Rates per operation, such as {upload: 1/minute}. Those left out keep the documented rate."
     )
     limits_path: str | None = Field(
-        None, description="Folder where processes of this host share the rates; without it there is no limit at all."
+        None, description="Folder where processes of this host share the rates; without a place there is no limit."
+    )
+    limits_url: str | None = Field(
+        None, description="PostgreSQL database where processes of all hosts share the rates, instead of a folder."
     )
     connect_seconds: float = Field(10.0, description="Time limit for a connection.")
     read_seconds: float = Field(60.0, description="Time limit between two pieces of an answer.")
@@ -66,7 +71,8 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
             unique_id=api.scope.unique_id,
             folder_id=api.scope.folder_id,
             rate_limits=limits if isinstance(limits, dict) else {},
-            limits_path=None if limits == "unlimited" else str(settings.limits_path),
+            limits_path=None if limits == "unlimited" or settings.limits_url else str(settings.limits_path),
+            limits_url=None if limits == "unlimited" else settings.limits_url,
             connect_seconds=api.timeouts.connect_seconds,
             read_seconds=api.timeouts.read_seconds,
             retry_seconds=api.timeouts.retry_seconds,
@@ -92,15 +98,6 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
         Raises:
             InvalidInput: the key or the address cannot be right; the message says why.
         """
-        limiter = None
-        if self.limits_path is not None:
-            account = account_id(api_key=self.api_key, base_url=self.base_url)
-            limiter = SharedRateLimiter(
-                Path(self.limits_path) / f"{account}.db",
-                RateLimits.from_setting(self.rate_limits),
-                account=account,
-                on_wait=on_wait,
-            )
         return VisualSearchClient(
             base_url=self.base_url,
             api_key=self.api_key,
@@ -111,10 +108,24 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
                 upload_seconds_per_gigabyte=self.upload_seconds_per_gigabyte,
             ),
             retry=RetryPolicy(total_seconds=self.retry_seconds),
-            limiter=limiter,
+            limiter=self._open_limiter(on_wait),
             on_call=on_call,
             caption_route="get_video_transcription"
             if self.caption_route == "get_video_transcription"
             else "get_video_caption",
             download_route=self.download_route,
         )
+
+    def _open_limiter(self, on_wait: OnWait | None) -> SharedRateLimiter | None:
+        account = account_id(api_key=self.api_key, base_url=self.base_url)
+        state: LimiterState
+        if self.limits_url is not None:
+            # Late: SQLAlchemy is needed only here.
+            from visualsearch_pipeline.api.postgresql_limiter_state import PostgresqlLimiterState
+
+            state = PostgresqlLimiterState(self.limits_url)
+        elif self.limits_path is not None:
+            state = SqliteLimiterState(Path(self.limits_path) / f"{account}.db")
+        else:
+            return None
+        return SharedRateLimiter(state, RateLimits.from_setting(self.rate_limits), account=account, on_wait=on_wait)
