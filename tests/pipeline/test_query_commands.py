@@ -36,7 +36,7 @@ def test_a_trial_asks_once_and_keeps_nothing(library: SeededLibrary) -> None:
     assert len(library.project.calls()) == len(library.project.calls("search")) == 1
     assert (len(trial.hits), trial.hit_count, trial.is_complete) == (7, 20, True)
     assert trial.cost_usd == pytest.approx(0.0001)
-    assert {hit.media_uri for hit in trial.hits} == {f"file:///{hit.hit.video_no}.mp4" for hit in trial.hits}
+    assert {hit.media_uri for hit in trial.hits} == {f"file:///{hit.number}.mp4" for hit in trial.hits}
     assert not (library.project.settings.warehouse_root / "hits").exists()
     with library.project.pipeline() as pipeline:
         assert pipeline.ledger.searches.coverage_of("street") == ()
@@ -70,14 +70,14 @@ def test_pictures_are_tried_alone_and_within_a_video_that_is_named(project: Proj
     inside = ImageInVideoQuery(id="inside", image=image, prompt="the red square")
     with project.pipeline() as pipeline:
         alike = try_query(pipeline, ImageQuery(id="try", image=image, similarity=0.7))
-        video_no = alike.hits[0].hit.video_no
+        video_no = alike.hits[0].number
         within = try_query(pipeline, inside, video_no=video_no)
         with pytest.raises(NotTriable, match="name a video_no, or try its image alone"):
             try_query(pipeline, inside)
 
     assert alike.hits[0].media_uri is not None
     assert alike.hits[0].media_uri.endswith("red.mp4")
-    assert {hit.hit.video_no for hit in within.hits} == {video_no}
+    assert {hit.number for hit in within.hits} == {video_no}
 
 
 def test_a_trial_beyond_the_budget_is_not_made(library: SeededLibrary) -> None:

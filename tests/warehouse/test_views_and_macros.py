@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from visualsearch_pipeline.warehouse import InvalidSqlError, ParquetStore, publish, query
-from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, ViewSpec, query_set_view
+from visualsearch_pipeline.warehouse.view_specs import ViewSpec
+from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, query_set_view
 
 MakeTable = Callable[..., pa.Table]
 DAY, NEXT_DAY = date(2026, 1, 31), date(2026, 2, 1)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from rich.text import Text
 
 from visualsearch_pipeline.api import VisualSearchClient
-from visualsearch_pipeline.queries import QuerySet, SavedQuery, TextQuery, check_queries
+from visualsearch_pipeline.queries import (
+    ImageLibraryQuery,
+    PublicTextQuery,
+    QuerySet,
+    SavedQuery,
+    TextQuery,
+    check_queries,
+)
 from visualsearch_pipeline.terminal import print_rows, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from visualsearch_pipeline.api import OnCall
-    from visualsearch_pipeline.queries import Medium
+    from visualsearch_pipeline.queries import Medium, PublicMedium, PublicPlatform
     from visualsearch_pipeline.settings import Settings
 
 _SHOWN_HITS: Final = 20
@@ -65,7 +71,8 @@ def try_once(
     settings: Settings,
     question: str,
     *,
-    medium: Medium,
+    medium: Medium | Literal["images"],
+    public: PublicPlatform | None = None,
     video_no: str | None,
     console: Console,
     progress_console: Console,
@@ -81,7 +88,8 @@ def try_once(
     from visualsearch_pipeline.pipeline.trying import try_query
 
     with open_pipeline(settings, console=progress_console) as pipeline:
-        query = saved_query(pipeline.catalog.sets, question) or TextQuery(id=_TEXT_ID, text=question, medium=medium)
+        saved = saved_query(pipeline.catalog.sets, question)
+        query = saved or _text_query(question, medium=medium, public=public)
         trial = try_query(pipeline, query, at_most=_SHOWN_HITS, video_no=video_no)
     print_rows(
         console,
@@ -89,16 +97,25 @@ def try_once(
         (
             (
                 tried.hit.score,
-                tried.hit.start_seconds,
-                tried.hit.end_seconds,
-                Path(tried.media_uri).name if tried.media_uri else tried.hit.video_no,
-                tried.hit.text,
+                tried.start_seconds,
+                tried.end_seconds,
+                tried.name,
+                tried.text,
             )
             for tried in trial.hits
         ),
     )
     more = "" if trial.is_complete else ", and there may be more: a saved query asks on until none is missing"
     console.print(Text(f"{trial.hit_count} hits{more}; ${trial.cost_usd:.4f}, nothing was stored"), soft_wrap=True)
+
+
+def _text_query(text: str, *, medium: Medium | Literal["images"], public: PublicPlatform | None) -> SavedQuery:
+    if public is not None:
+        spoken: PublicMedium = "audio" if medium == "audio" else "clips"
+        return PublicTextQuery(id=_TEXT_ID, text=text, platforms=(public,), medium=spoken)
+    if medium == "images":
+        return ImageLibraryQuery(id=_TEXT_ID, text=text)
+    return TextQuery(id=_TEXT_ID, text=text, medium=medium)
 
 
 def saved_query(sets: tuple[QuerySet, ...], name: str) -> SavedQuery | None:

@@ -16,6 +16,15 @@ class _Medium(StrEnum):
     CLIPS = "clips"
     AUDIO = "audio"
     CAPTIONS = "captions"
+    IMAGES = "images"
+
+
+class _Public(StrEnum):
+    """Whose public videos a text can be looked for in, as an option's choices."""
+
+    TIKTOK = "tiktok"
+    YOUTUBE = "youtube"
+    INSTAGRAM = "instagram"
 
 
 app = typer.Typer(
@@ -51,6 +60,9 @@ def queries_try(
     *,
     config: ConfigOption = None,
     medium: Annotated[_Medium, typer.Option("--in", help="Where to look for a text.")] = _Medium.CLIPS,
+    public: Annotated[
+        _Public | None, typer.Option(help="Look in the public library instead.", show_default=False)
+    ] = None,
     video_no: Annotated[
         str | None, typer.Option("--video", help="For an image within a video: its video_no.", show_default=False)
     ] = None,
@@ -59,4 +71,12 @@ def queries_try(
     from visualsearch_pipeline.commands.queries import try_once
     from visualsearch_pipeline.settings import load_settings
 
-    try_once(load_settings(config), question, medium=medium.value, video_no=video_no, console=out, progress_console=err)
+    try_once(
+        load_settings(config),
+        question,
+        medium=medium.value,
+        public=public.value if public is not None else None,
+        video_no=video_no,
+        console=out,
+        progress_console=err,
+    )

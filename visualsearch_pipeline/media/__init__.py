@@ -12,6 +12,8 @@ from visualsearch_pipeline.media.errors import (
 )
 from visualsearch_pipeline.media.filesystem import StorageOptions
 from visualsearch_pipeline.media.hashing import ContentHash, sha256_of
+from visualsearch_pipeline.media.image_inspection import InspectedImage, inspect_image
+from visualsearch_pipeline.media.image_probing import ImageInfo, UndecodableImage, probe_image
 from visualsearch_pipeline.media.inspection import InspectedMedia, inspect
 from visualsearch_pipeline.media.partitioning import ItemDay, PathDate, day_of
 from visualsearch_pipeline.media.patterns import PathFilter
@@ -25,6 +27,8 @@ __all__ = [
     "DiscoveryResult",
     "FileChanged",
     "FileVanished",
+    "ImageInfo",
+    "InspectedImage",
     "InspectedMedia",
     "InvalidPattern",
     "ItemDay",
@@ -39,11 +43,14 @@ __all__ = [
     "SourceFile",
     "SourceUnavailable",
     "StorageOptions",
+    "UndecodableImage",
     "day_of",
     "discover",
     "inspect",
+    "inspect_image",
     "is_settled",
     "probe",
+    "probe_image",
     "scan",
     "sha256_of",
 ]

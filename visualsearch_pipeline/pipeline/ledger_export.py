@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger.schema import api_calls, coverage
+from visualsearch_pipeline.ledger.schema_images import image_coverage
 from visualsearch_pipeline.pipeline.ledger_tables import ledger_table
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.warehouse import ReadError, query
 from visualsearch_pipeline.warehouse.ledger_files import drop_earlier_layout
-from visualsearch_pipeline.warehouse.schemas import API_CALLS, COVERAGE
+from visualsearch_pipeline.warehouse.schemas import API_CALLS, COVERAGE, IMAGE_COVERAGE
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
 
 Part: TypeAlias = tuple[str | None, date]
@@ -27,16 +28,22 @@ Mark: TypeAlias = tuple[object, ...]
 """What is the same as long as a part is."""
 
 
+_COVERAGES: Final = ((COVERAGE, coverage), (IMAGE_COVERAGE, image_coverage))
+"""The tables that grow with every pair that is answered, in the warehouse and in the ledger."""
+
+
 def export_growing_tables(pipeline: Pipeline) -> int:
-    """Bring the files of `coverage` and `api_calls` up to the ledger; say how many were written or removed.
+    """Bring the files of the growing tables up to the ledger; say how many were written or removed.
 
     Raises:
         ParquetFileError: a file lies where none belongs.
         StorageWriteError: a file could not be written.
     """
-    return _export(pipeline, COVERAGE, _coverage_marks(pipeline), _published_coverage(pipeline)) + _export(
-        pipeline, API_CALLS, _call_marks(pipeline), _published_calls(pipeline)
+    exported = sum(
+        _export(pipeline, spec, _coverage_marks(pipeline, table), _published_coverage(pipeline, spec))
+        for spec, table in _COVERAGES
     )
+    return exported + _export(pipeline, API_CALLS, _call_marks(pipeline), _published_calls(pipeline))
 
 
 def _export(pipeline: Pipeline, spec: TableSpec, marks: Mapping[Part, Mark], published: Mapping[Part, Mark]) -> int:
@@ -59,8 +66,9 @@ def _export(pipeline: Pipeline, spec: TableSpec, marks: Mapping[Part, Mark], pub
 
 def _of_part(spec: TableSpec, part: Part) -> tuple[sa.ColumnElement[bool], ...]:
     query_set, day = part
-    if spec is COVERAGE:
-        return coverage.c.query_set == query_set, coverage.c.day == day
+    for covered, table in _COVERAGES:
+        if spec is covered:
+            return table.c.query_set == query_set, table.c.day == day
     return _on(day)
 
 
@@ -69,22 +77,22 @@ def _on(day: date) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return api_calls.c.started_at >= begin, api_calls.c.started_at < begin + timedelta(days=1)
 
 
-def _coverage_marks(pipeline: Pipeline) -> Mapping[Part, Mark]:
+def _coverage_marks(pipeline: Pipeline, table: sa.Table) -> Mapping[Part, Mark]:
     select = sa.select(
-        coverage.c.query_set,
-        coverage.c.day,
+        table.c.query_set,
+        table.c.day,
         sa.func.count().label("pairs"),
-        sa.func.max(coverage.c.searched_at).label("newest"),
-        sa.func.sum(coverage.c.hits).label("hits"),
-    ).group_by(coverage.c.query_set, coverage.c.day)
+        sa.func.max(table.c.searched_at).label("newest"),
+        sa.func.sum(table.c.hits).label("hits"),
+    ).group_by(table.c.query_set, table.c.day)
     return {
         (str(row["query_set"]), _date(row["day"])): (row["pairs"], row["newest"], row["hits"])
         for row in pipeline.ledger.rows(select)
     }
 
 
-def _published_coverage(pipeline: Pipeline) -> Mapping[Part, Mark]:
-    sql = "SELECT query_set, day, count(*), max(searched_at), sum(hits)::BIGINT FROM coverage GROUP BY ALL"
+def _published_coverage(pipeline: Pipeline, spec: TableSpec) -> Mapping[Part, Mark]:
+    sql = f"SELECT query_set, day, count(*), max(searched_at), sum(hits)::BIGINT FROM {spec.name} GROUP BY ALL"  # noqa: S608 - our own name
     return {(str(query_set), _date(day)): tuple(mark) for query_set, day, *mark in _published(pipeline, sql)}
 
 

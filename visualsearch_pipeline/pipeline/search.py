@@ -19,6 +19,7 @@ from visualsearch_pipeline.queries import (
     QueryCatalog,
     QuerySet,
     SavedQuery,
+    VideoQuery,
     asks,
     kind_of,
     query_definition,
@@ -59,10 +60,10 @@ class SearchReport:
         return max(0, self.pairs - self.calls)
 
 
-def questions_of(query_set: QuerySet) -> tuple[tuple[SavedQuery, Question], ...]:
-    """Every query of a set as a question to the ledger; those that depend on another's hits come after it."""
-    pairs = [(query, _question(query_set, query)) for query in query_set.queries]
-    ordered: list[tuple[SavedQuery, Question]] = []
+def questions_of(query_set: QuerySet) -> tuple[tuple[VideoQuery, Question], ...]:
+    """Every query of a set about private videos as a question to the ledger; those that depend on others come last."""
+    pairs = [(query, _question(query_set, query)) for query in query_set.video_queries]
+    ordered: list[tuple[VideoQuery, Question]] = []
     while pairs:
         waiting = {question.query_version for _, question in pairs}
         ready = [pair for pair in pairs if pair[1].within_hits_of not in waiting]
@@ -154,7 +155,7 @@ def search(
     )
 
 
-def _question(query_set: QuerySet, query: SavedQuery) -> Question:
+def _question(query_set: QuerySet, query: VideoQuery) -> Question:
     within = query.within if isinstance(query, ImageInVideoQuery) else None
     return Question(
         query_set=query_set.name,

@@ -17,7 +17,7 @@ from visualsearch_pipeline.pipeline.progress import Task
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
 from visualsearch_pipeline.pipeline.shared_answers import find_shared
 from visualsearch_pipeline.pipeline.upload import stopping_error
-from visualsearch_pipeline.queries import Library, QuerySet, SavedQuery, SearchCall, Target, can_split, plan, split
+from visualsearch_pipeline.queries import Library, QuerySet, SearchCall, Target, VideoQuery, can_split, plan, split
 
 
 @dataclass
@@ -33,7 +33,7 @@ class AskedQuery:
         failed: Why it could not be asked; None if it could.
     """
 
-    query: SavedQuery
+    query: VideoQuery
     question: Question
     videos: dict[str, LibraryVideo]
     open_calls: int = 0
@@ -73,7 +73,7 @@ class SearchRun:
     calls: int = 0
     queries: list[AskedQuery] = field(default_factory=list)
 
-    def ask_all(self, chosen: Sequence[tuple[SavedQuery, Question]], *, days: Sequence[date] | None) -> None:
+    def ask_all(self, chosen: Sequence[tuple[VideoQuery, Question]], *, days: Sequence[date] | None) -> None:
         """Ask until every pair has its answer or the time box is over.
 
         Raises:
@@ -95,7 +95,7 @@ class SearchRun:
         # A step that finds its time over still finishes something, or it would begin anew for ever.
         return self.time_box.is_over and self.answers.pair_count > 0
 
-    def _open(self, query: SavedQuery, question: Question, *, days: Sequence[date] | None) -> list[_PlannedCall]:
+    def _open(self, query: VideoQuery, question: Question, *, days: Sequence[date] | None) -> list[_PlannedCall]:
         """The first calls of a query; answers that the same question got elsewhere need none."""
         ledger = self.pipeline.ledger
         videos = {video.video_no: video for video in ledger.searches.unanswered(question, days=days)}
@@ -174,8 +174,8 @@ class SearchRun:
 
 
 def _independent_groups(
-    chosen: Sequence[tuple[SavedQuery, Question]],
-) -> Iterator[list[tuple[SavedQuery, Question]]]:
+    chosen: Sequence[tuple[VideoQuery, Question]],
+) -> Iterator[list[tuple[VideoQuery, Question]]]:
     """The queries in groups that can be asked together: those that need the answers of others come after them."""
     waiting = list(chosen)
     while waiting:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from visualsearch_pipeline.located_yaml import YamlFileError, YamlProblem, read_yaml
+from visualsearch_pipeline.queries.alerts import to_alert
 from visualsearch_pipeline.queries.models import BrokenQuerySet, QueryCatalog, QuerySet
 from visualsearch_pipeline.queries.names import set_name_problem
 from visualsearch_pipeline.queries.opening import open_queries, repeated_ids, wrong_references
 from visualsearch_pipeline.queries.preparing import prepare
+from visualsearch_pipeline.queries.schedules import to_schedule
 
 _SUFFIXES = frozenset({".yaml", ".yml"})
 
@@ -66,4 +68,10 @@ def load_query_set(path: Path) -> QuerySet:
         owner=prepared.file.owner,
         queries=queries,
         broken=broken,
+        alerts={
+            entry.id: to_alert(entry.alert, folder=path.parent)
+            for entry in prepared.file.queries
+            if entry.alert is not None
+        },
+        schedule=to_schedule(prepared.file.schedule),
     )

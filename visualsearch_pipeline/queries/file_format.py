@@ -20,12 +20,16 @@ from pydantic import (
     StringConstraints,
     Tag,
     WithJsonSchema,
+    model_validator,
 )
 
 from visualsearch_pipeline.api.limits import MAX_CAMERA_MODEL_CHARACTERS, MAX_TOP_K
 from visualsearch_pipeline.located_yaml import nearest_word
-from visualsearch_pipeline.queries.models import FilteringLevel, Medium
+from visualsearch_pipeline.queries.alerts import ALERT_MEANING, AlertSetting
+from visualsearch_pipeline.queries.library_models import PublicMedium
 from visualsearch_pipeline.queries.names import name_problem
+from visualsearch_pipeline.queries.question_parts import FilteringLevel
+from visualsearch_pipeline.queries.schedules import SCHEDULE_MEANING, ScheduleSetting
 
 KIND_KEYS: Final = ("text", "image", "transcript")
 """The keys that say what a query is; each entry has exactly one of them."""
@@ -69,6 +73,12 @@ def _check_within(value: object) -> object:
     return value
 
 
+def _check_all_platforms(value: object) -> object:
+    if value != "all":
+        raise ValueError("must be `all`: the service looks for a phrase on every platform at once")
+    return value
+
+
 class Entry(BaseModel):
     """What every part of a file has in common: unknown keys are refused."""
 
@@ -109,14 +119,20 @@ class PlaceEntry(Entry):
     longitude: Annotated[float, Field(ge=-180, le=180, strict=True)] = Field(description="Degrees east.")
 
 
-_MEDIUM: Final = "What the text is compared with: the picture (clips), the spoken word (audio), or captions."
+AnyMedium: TypeAlias = Literal["clips", "audio", "captions", "images"]
+Public: TypeAlias = Literal["tiktok", "youtube", "instagram", "all"]
+
+_MEDIUM: Final = (
+    "What the text is compared with: the picture of videos (clips), what is said (audio), captions, or images."
+)
+_PUBLIC: Final = "Ask the public library instead, once a day: tiktok, youtube, instagram or all (a call each)."
 _LEVEL: Final = "The service's own threshold: low 0.15, medium 0.225, high 0.4. Left out: everything, ranked."
 _MIN_SCORE: Final = "Hits below this score are not kept."
 _TOP_K: Final = "Only so many hits of each day are kept, the best ones."
-_TAG: Final = "Only videos with this tag."
-_CAMERA: Final = "Only videos of this camera model."
-_TAKEN_AFTER: Final = "Only videos taken at this time or later. Without a zone it is UTC."
-_NEAR: Final = "Only videos taken within about 20 km of this place."
+_TAG: Final = "Only videos or images with this tag."
+_CAMERA: Final = "Only videos or images of this camera model."
+_TAKEN_AFTER: Final = "Only what was taken at this time or later. Without a zone it is UTC."
+_NEAR: Final = "Only what was taken within about 20 km of this place."
 _SIMILARITY: Final = "How alike a moment must be to the image, 0 to 1."
 
 
@@ -126,16 +142,17 @@ class QueryEntry(Entry):
     id: Identifier = Field(description="Unique in this file: lower-case letters, digits and `_`, a letter first.")
     description: Words | None = Field(None, description="What the query is for. A change asks nothing anew.")
     tags: tuple[Words, ...] = Field((), description="For people. A change asks nothing anew.")
+    alert: AlertSetting | None = Field(None, description=f"{ALERT_MEANING} A change asks nothing anew.")
     parameters: dict[str, tuple[Words, ...] | dict[str, Words]] | None = Field(
         None, description="Values for the placeholders: one query per combination, such as {colour: [red, blue]}."
     )
 
 
 class TextEntry(QueryEntry):
-    """A text, searched in the clips, the audio or the captions of the library."""
+    """A text, searched in the clips, the audio or the captions of the library, or in its images."""
 
     text: Words = Field(description="What to look for; English works best.")
-    medium: Medium = Field("clips", alias="in", description=_MEDIUM)
+    medium: AnyMedium = Field("clips", alias="in", description=_MEDIUM)
     filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
     top_k: MostHits | None = Field(None, description=_TOP_K)
@@ -172,10 +189,52 @@ class TranscriptEntry(QueryEntry):
     transcript: Words = Field(description="The phrase.")
 
 
+class PublicEntry(QueryEntry):
+    """A question to the public library, which the vendor shows to all of its users."""
+
+    public: Public = Field(description=_PUBLIC)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_private_filter(cls, value: object) -> object:
+        for key in ("tag", "camera", "taken_after", "near", "within", "prompt"):
+            if isinstance(value, dict) and key in value:
+                raise ValueError(f"asks the public library, which takes no `{key}`; leave `{key}` or `public` out")
+        return value
+
+
+class PublicTextEntry(PublicEntry):
+    """A text, searched in the picture or the sound of public videos."""
+
+    text: Words = Field(description="What to look for; English works best.")
+    medium: PublicMedium = Field("clips", alias="in", description="The picture (clips) or the spoken word (audio).")
+    filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
+
+
+class PublicImageEntry(PublicEntry):
+    """An image, compared with public videos."""
+
+    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    similarity: Share = Field(0.85, description=_SIMILARITY)
+    min_score: Share | None = Field(None, description=_MIN_SCORE)
+    top_k: MostHits | None = Field(None, description=_TOP_K)
+
+
+class PublicTranscriptEntry(PublicEntry):
+    """A phrase, found literally in what is said in public videos."""
+
+    transcript: Words = Field(description="The phrase.")
+    public: Annotated[Literal["all"], BeforeValidator(_check_all_platforms)] = Field(
+        description="`all`: the service looks for a phrase on every platform at once."
+    )
+
+
 class DefaultsEntry(Entry):
     """Values for every query of the file that takes such a key and does not have it; `null` there means none."""
 
-    medium: Medium | None = Field(None, alias="in", description=_MEDIUM)
+    medium: AnyMedium | None = Field(None, alias="in", description=_MEDIUM)
     filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
     similarity: Share | None = Field(None, description=_SIMILARITY)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
@@ -184,6 +243,7 @@ class DefaultsEntry(Entry):
     camera: Camera | None = Field(None, description=_CAMERA)
     taken_after: Moment | None = Field(None, description=_TAKEN_AFTER)
     near: PlaceEntry | None = Field(None, description=_NEAR)
+    alert: AlertSetting | None = Field(None, description=ALERT_MEANING)
 
 
 def entry_model(value: object) -> type[QueryEntry] | None:
@@ -192,10 +252,13 @@ def entry_model(value: object) -> type[QueryEntry] | None:
         return type(value)
     if not isinstance(value, dict):
         return None
+    is_public = "public" in value
     if "text" in value:
-        return TextEntry
+        return PublicTextEntry if is_public else TextEntry
     if "transcript" in value:
-        return TranscriptEntry
+        return PublicTranscriptEntry if is_public else TranscriptEntry
+    if "image" in value and is_public:
+        return PublicImageEntry
     if "image" in value:
         # `within` alone already says which of the two was meant; its missing prompt is then named.
         return ImageInVideoEntry if "prompt" in value or "within" in value else ImageEntry
@@ -231,6 +294,9 @@ AnyQueryEntry: TypeAlias = (
     | Annotated[ImageEntry, Tag("ImageEntry")]
     | Annotated[ImageInVideoEntry, Tag("ImageInVideoEntry")]
     | Annotated[TranscriptEntry, Tag("TranscriptEntry")]
+    | Annotated[PublicTextEntry, Tag("PublicTextEntry")]
+    | Annotated[PublicImageEntry, Tag("PublicImageEntry")]
+    | Annotated[PublicTranscriptEntry, Tag("PublicTranscriptEntry")]
 )
 
 
@@ -245,6 +311,7 @@ class QuerySetFile(Entry):
 
     description: Words | None = Field(None, description="What the set is for.")
     owner: Owner | None = Field(None, description="Who keeps it: an e-mail address or team:<name>.")
+    schedule: ScheduleSetting | None = Field(None, description=SCHEDULE_MEANING)
     defaults: DefaultsEntry | None = None
     queries: Annotated[
         tuple[Annotated[AnyQueryEntry, Discriminator(_kind), BeforeValidator(_check_one_kind)], ...],

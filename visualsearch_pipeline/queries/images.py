@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import warnings
 from pathlib import Path
 from typing import Final
 
-from PIL import Image, UnidentifiedImageError
-
 from visualsearch_pipeline.api.limits import IMAGE_EXTENSIONS, MAX_IMAGE_BYTES
-from visualsearch_pipeline.queries.models import QueryImage
+from visualsearch_pipeline.media import UndecodableImage, probe_image
+from visualsearch_pipeline.queries.question_parts import QueryImage
 
-_FORMATS: Final = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _MEGABYTE: Final = 1024**2
 
 
@@ -62,16 +58,6 @@ def _read(path: Path) -> bytes:
 
 def _decoded_format(content: bytes, path: Path) -> str:
     try:
-        with warnings.catch_warnings():
-            # A picture that unpacks to gigabytes is an attack or an accident; either way nobody means to search by it.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                image.load()
-                return str(image.format)
-    except UnidentifiedImageError:
-        raise UnusableImageError(f"the image {path} is not an image, whatever its name says") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnusableImageError(f"the image {path} has too many pixels; scale it down ({error})") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        # Pillow's decoders raise any of these for damaged data.
-        raise UnusableImageError(f"the image {path} is damaged: {error}") from error
+        return probe_image(content).format
+    except UndecodableImage as error:
+        raise UnusableImageError(f"the image {path} {error}") from error

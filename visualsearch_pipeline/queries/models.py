@@ -5,45 +5,34 @@ How they are written in a file is the matter of `file_format`; what makes two of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from visualsearch_pipeline.located_yaml import YamlProblem
+from visualsearch_pipeline.queries.alerts import Alert
+from visualsearch_pipeline.queries.library_models import (
+    ImageLibraryQuery,
+    PublicImageQuery,
+    PublicQuery,
+    PublicTextQuery,
+    PublicTranscriptQuery,
+)
+from visualsearch_pipeline.queries.question_parts import FilteringLevel, Medium, Place, QueryImage
+from visualsearch_pipeline.queries.schedules import QuerySchedule
 
-Medium: TypeAlias = Literal["clips", "audio", "captions"]
-"""What a text is compared with: the picture, the spoken word, or the captions that the service wrote."""
-
-FilteringLevel: TypeAlias = Literal["low", "medium", "high"]
-"""The service's own score thresholds: 0.15, 0.225 and 0.4 (contract §2.8)."""
-
-QueryKind: TypeAlias = Literal["text", "image", "image_in_video", "transcript"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Coordinates in degrees, WGS 84."""
-
-    latitude: float
-    longitude: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryImage:
-    """An image that a query shows to the service; it was opened and decoded when the query was loaded.
-
-    Attributes:
-        path: Where it lies, absolute.
-        sha256: Of its bytes, lower-case hexadecimal.
-        size_bytes: Its size.
-        format: The format that was found in it, such as `PNG`; the file name may say another.
-    """
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    format: str
+QueryKind: TypeAlias = Literal[
+    "text",
+    "image",
+    "image_in_video",
+    "transcript",
+    "text_in_images",
+    "public_text",
+    "public_image",
+    "public_transcript",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +161,10 @@ class TranscriptQuery:
     tags: tuple[str, ...] = ()
 
 
-SavedQuery: TypeAlias = TextQuery | ImageQuery | ImageInVideoQuery | TranscriptQuery
+VideoQuery: TypeAlias = TextQuery | ImageQuery | ImageInVideoQuery | TranscriptQuery
+"""What is asked about the private videos, each once."""
+
+SavedQuery: TypeAlias = VideoQuery | ImageLibraryQuery | PublicQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +187,8 @@ class QuerySet:
         owner: An e-mail address or `team:<name>`.
         queries: Those that can be asked, in the order of the file.
         broken: Those that cannot, in the order of the file.
+        alerts: Who is told of new hits, by the id of the query; queries without an alert are not among them.
+        schedule: When the set is asked; None: as soon as there is something to ask.
     """
 
     name: str
@@ -203,6 +197,23 @@ class QuerySet:
     description: str | None = None
     owner: str | None = None
     broken: tuple[BrokenQuery, ...] = ()
+    alerts: Mapping[str, Alert] = field(default_factory=dict)
+    schedule: QuerySchedule | None = None
+
+    @property
+    def video_queries(self) -> tuple[VideoQuery, ...]:
+        """Those about private videos."""
+        return tuple(query for query in self.queries if isinstance(query, VideoQuery))
+
+    @property
+    def image_library_queries(self) -> tuple[ImageLibraryQuery, ...]:
+        """Those about private images."""
+        return tuple(query for query in self.queries if isinstance(query, ImageLibraryQuery))
+
+    @property
+    def public_queries(self) -> tuple[PublicQuery, ...]:
+        """Those about the public library."""
+        return tuple(query for query in self.queries if isinstance(query, PublicQuery))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,26 +260,34 @@ def kind_of(query: SavedQuery) -> QueryKind:
             return "image_in_video"
         case TranscriptQuery():
             return "transcript"
+        case ImageLibraryQuery():
+            return "text_in_images"
+        case PublicTextQuery():
+            return "public_text"
+        case PublicImageQuery():
+            return "public_image"
+        case PublicTranscriptQuery():
+            return "public_transcript"
 
 
 def top_k_of(query: SavedQuery) -> int | None:
     """How many hits of each day `query` keeps; None for all. Phrases have no score to choose by."""
-    return None if isinstance(query, TranscriptQuery) else query.top_k
+    return None if isinstance(query, TranscriptQuery | PublicTranscriptQuery) else query.top_k
 
 
 def min_score_of(query: SavedQuery) -> float | None:
     """The score below which `query` keeps no hit; None for any. Phrases have no score."""
-    return None if isinstance(query, TranscriptQuery) else query.min_score
+    return None if isinstance(query, TranscriptQuery | PublicTranscriptQuery) else query.min_score
 
 
 def asks(query: SavedQuery) -> str:
     """What `query` asks in one line: its text, prompt or phrase, else the name of its image."""
     match query:
-        case TextQuery():
+        case TextQuery() | ImageLibraryQuery() | PublicTextQuery():
             return query.text
-        case ImageQuery():
+        case ImageQuery() | PublicImageQuery():
             return query.image.path.name
         case ImageInVideoQuery():
             return query.prompt
-        case TranscriptQuery():
+        case TranscriptQuery() | PublicTranscriptQuery():
             return query.transcript

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from visualsearch_pipeline.located_yaml import YamlProblem, nearest_word
 from visualsearch_pipeline.queries.file_format import (
@@ -11,10 +12,22 @@ from visualsearch_pipeline.queries.file_format import (
     HitVideosEntry,
     ImageEntry,
     ImageInVideoEntry,
+    PlaceEntry,
+    PublicImageEntry,
+    PublicTextEntry,
+    PublicTranscriptEntry,
     TextEntry,
     TranscriptEntry,
 )
 from visualsearch_pipeline.queries.images import UnusableImageError, open_query_image
+from visualsearch_pipeline.queries.library_models import (
+    PUBLIC_PLATFORMS,
+    ImageLibraryQuery,
+    PublicImageQuery,
+    PublicPlatform,
+    PublicTextQuery,
+    PublicTranscriptQuery,
+)
 from visualsearch_pipeline.queries.models import (
     BrokenQuery,
     Candidates,
@@ -23,13 +36,12 @@ from visualsearch_pipeline.queries.models import (
     ImageInVideoQuery,
     ImageQuery,
     ListedVideos,
-    Place,
-    QueryImage,
     SavedQuery,
     TextQuery,
     TranscriptQuery,
 )
 from visualsearch_pipeline.queries.preparing import PreparedFile
+from visualsearch_pipeline.queries.question_parts import Place, QueryImage
 from visualsearch_pipeline.queries.version import query_version
 
 
@@ -61,9 +73,17 @@ def wrong_references(prepared: PreparedFile) -> Iterator[YamlProblem]:
             message = f"this file has no query `{wanted}`; {nearest or 'it has: ' + ', '.join(sorted(entries))}"
         elif isinstance(entries[wanted], ImageInVideoEntry):
             message = f"`{wanted}` looks within videos itself; name a query with text, transcript or image alone"
+        elif not _hits_private_videos(entries[wanted]):
+            message = f"`{wanted}` finds no private videos; name a query about clips, audio, captions or a transcript"
         else:
             continue
         yield prepared.problem(index, "within", "query", message=message)
+
+
+def _hits_private_videos(entry: AnyQueryEntry) -> bool:
+    if isinstance(entry, TextEntry):
+        return entry.medium != "images"
+    return isinstance(entry, ImageEntry | TranscriptEntry)
 
 
 def open_queries(prepared: PreparedFile) -> tuple[tuple[SavedQuery, ...], tuple[BrokenQuery, ...]]:
@@ -91,20 +111,7 @@ def _open_query(
 ) -> SavedQuery:
     match entry:
         case TextEntry():
-            return TextQuery(
-                id=entry.id,
-                text=entry.text,
-                medium=entry.medium,
-                filtering_level=entry.filtering_level,
-                min_score=entry.min_score,
-                top_k=entry.top_k,
-                tag=entry.tag,
-                camera=entry.camera,
-                taken_after=entry.taken_after,
-                near=Place(latitude=entry.near.latitude, longitude=entry.near.longitude) if entry.near else None,
-                description=entry.description,
-                tags=entry.tags,
-            )
+            return _text_query(entry)
         case ImageEntry():
             return ImageQuery(
                 id=entry.id,
@@ -130,6 +137,73 @@ def _open_query(
             return TranscriptQuery(
                 id=entry.id, transcript=entry.transcript, description=entry.description, tags=entry.tags
             )
+        case PublicTextEntry():
+            return PublicTextQuery(
+                id=entry.id,
+                text=entry.text,
+                platforms=_platforms(entry.public),
+                medium=entry.medium,
+                filtering_level=entry.filtering_level,
+                min_score=entry.min_score,
+                top_k=entry.top_k,
+                description=entry.description,
+                tags=entry.tags,
+            )
+        case PublicImageEntry():
+            return PublicImageQuery(
+                id=entry.id,
+                image=open_image(entry.image),
+                platforms=_platforms(entry.public),
+                similarity=entry.similarity,
+                min_score=entry.min_score,
+                top_k=entry.top_k,
+                description=entry.description,
+                tags=entry.tags,
+            )
+        case PublicTranscriptEntry():
+            return PublicTranscriptQuery(
+                id=entry.id, transcript=entry.transcript, description=entry.description, tags=entry.tags
+            )
+
+
+def _text_query(entry: TextEntry) -> TextQuery | ImageLibraryQuery:
+    near = _place(entry.near)
+    if entry.medium == "images":
+        return ImageLibraryQuery(
+            id=entry.id,
+            text=entry.text,
+            filtering_level=entry.filtering_level,
+            min_score=entry.min_score,
+            top_k=entry.top_k,
+            tag=entry.tag,
+            camera=entry.camera,
+            taken_after=entry.taken_after,
+            near=near,
+            description=entry.description,
+            tags=entry.tags,
+        )
+    return TextQuery(
+        id=entry.id,
+        text=entry.text,
+        medium=entry.medium,
+        filtering_level=entry.filtering_level,
+        min_score=entry.min_score,
+        top_k=entry.top_k,
+        tag=entry.tag,
+        camera=entry.camera,
+        taken_after=entry.taken_after,
+        near=near,
+        description=entry.description,
+        tags=entry.tags,
+    )
+
+
+def _place(entry: PlaceEntry | None) -> Place | None:
+    return Place(latitude=entry.latitude, longitude=entry.longitude) if entry else None
+
+
+def _platforms(public: PublicPlatform | Literal["all"]) -> tuple[PublicPlatform, ...]:
+    return PUBLIC_PLATFORMS if public == "all" else (public,)
 
 
 def _candidates(entry: ImageInVideoEntry, others: Mapping[str, SavedQuery]) -> Candidates:

@@ -29,8 +29,8 @@ from visualsearch_pipeline.queries.models import (
     HitVideos,
     ImageInVideoQuery,
     ListedVideos,
-    SavedQuery,
     TextQuery,
+    VideoQuery,
 )
 
 _LISTS_WORTH_A_TRIAL: Final = {"low": 2, "medium": 2, "high": 2, None: 6}
@@ -104,7 +104,7 @@ class SearchCall:
         targets: The videos it is asked for; hits of others that it reaches are dropped.
     """
 
-    query: SavedQuery
+    query: VideoQuery
     reach: Reach
     targets: tuple[Target, ...]
 
@@ -115,7 +115,7 @@ class SearchCall:
 
 
 def candidates(
-    query: SavedQuery, targets: Iterable[Target], *, hit_video_nos: AbstractSet[str] = frozenset()
+    query: VideoQuery, targets: Iterable[Target], *, hit_video_nos: AbstractSet[str] = frozenset()
 ) -> tuple[Target, ...]:
     """Those of `targets` that `query` looks in at all.
 
@@ -134,7 +134,7 @@ def candidates(
             return tuple(targets)
 
 
-def plan(query: SavedQuery, targets: Collection[Target], library: Library) -> tuple[SearchCall, ...]:
+def plan(query: VideoQuery, targets: Collection[Target], library: Library) -> tuple[SearchCall, ...]:
     """The first round of calls for `targets`, newest day first; together they cover each target once."""
     ordered = _newest_first(targets)
     if not ordered:

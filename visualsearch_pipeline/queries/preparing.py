@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from visualsearch_pipeline.located_yaml import Location, YamlDocument, YamlFileError, YamlProblem, validate_document
-from visualsearch_pipeline.queries.file_format import DefaultsEntry, QuerySetFile, entry_model
+from visualsearch_pipeline.queries.file_format import DefaultsEntry, PublicTextEntry, QuerySetFile, entry_model
+from visualsearch_pipeline.queries.library_models import PUBLIC_MEDIA
 from visualsearch_pipeline.queries.templates import TemplateError, expand
 
 
@@ -94,4 +95,7 @@ def _with_defaults(entry: object, defaults: Mapping[str, object]) -> object:
     if model is None or not isinstance(entry, dict):
         return entry
     taken = {field.alias or name for name, field in model.model_fields.items()}
+    if model is PublicTextEntry and defaults.get("in") not in PUBLIC_MEDIA:
+        # What the others of the file are compared with does not exist there; that is no mistake of this query.
+        taken.discard("in")
     return {**{key: value for key, value in defaults.items() if key in taken}, **entry}

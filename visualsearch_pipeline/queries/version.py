@@ -14,6 +14,12 @@ import hashlib
 import json
 from datetime import UTC
 
+from visualsearch_pipeline.queries.library_models import (
+    ImageLibraryQuery,
+    PublicImageQuery,
+    PublicTextQuery,
+    PublicTranscriptQuery,
+)
 from visualsearch_pipeline.queries.models import (
     EachVideo,
     HitVideos,
@@ -60,10 +66,7 @@ def _asked(query: SavedQuery) -> dict[str, object]:
                 "filtering_level": query.filtering_level,
                 "min_score": query.min_score,
                 "top_k": query.top_k,
-                "tag": query.tag,
-                "camera": query.camera,
-                "taken_after": query.taken_after and query.taken_after.astimezone(UTC).isoformat(),
-                "near": query.near and [query.near.latitude, query.near.longitude],
+                **_taken(query),
             }
         case ImageQuery():
             return {
@@ -80,8 +83,42 @@ def _asked(query: SavedQuery) -> dict[str, object]:
                 "min_score": query.min_score,
                 "top_k": query.top_k,
             }
-        case TranscriptQuery():
+        case TranscriptQuery() | PublicTranscriptQuery():
             return {"transcript": query.transcript}
+        case ImageLibraryQuery():
+            return {
+                "text": query.text,
+                "filtering_level": query.filtering_level,
+                "min_score": query.min_score,
+                "top_k": query.top_k,
+                **_taken(query),
+            }
+        case PublicTextQuery():
+            return {
+                "text": query.text,
+                "in": query.medium,
+                "platforms": list(query.platforms),
+                "filtering_level": query.filtering_level,
+                "min_score": query.min_score,
+                "top_k": query.top_k,
+            }
+        case PublicImageQuery():
+            return {
+                "image_sha256": query.image.sha256,
+                "platforms": list(query.platforms),
+                "similarity": query.similarity,
+                "min_score": query.min_score,
+                "top_k": query.top_k,
+            }
+
+
+def _taken(query: TextQuery | ImageLibraryQuery) -> dict[str, object]:
+    return {
+        "tag": query.tag,
+        "camera": query.camera,
+        "taken_after": query.taken_after and query.taken_after.astimezone(UTC).isoformat(),
+        "near": query.near and [query.near.latitude, query.near.longitude],
+    }
 
 
 def _within(query: ImageInVideoQuery) -> object:

@@ -15,6 +15,12 @@ from visualsearch_pipeline.warehouse.errors import (
 from visualsearch_pipeline.warehouse.export import Exported, ExportFormat, export
 from visualsearch_pipeline.warehouse.hit_changes import Answer, replace_hits
 from visualsearch_pipeline.warehouse.hits import SearchedPair, merge_hits
+from visualsearch_pipeline.warehouse.library_hits import (
+    AskedQuery,
+    SearchedImage,
+    merge_image_hits,
+    merge_public_hits,
+)
 from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
 from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.publication import Publication, publish, read_publication
@@ -26,6 +32,7 @@ from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 __all__ = [
     "TABLES",
     "Answer",
+    "AskedQuery",
     "ColumnSpec",
     "ExportError",
     "ExportFormat",
@@ -40,6 +47,7 @@ __all__ = [
     "ReadError",
     "ReadResult",
     "SchemaMismatchError",
+    "SearchedImage",
     "SearchedPair",
     "Snapshot",
     "StorageWriteError",
@@ -50,6 +58,8 @@ __all__ = [
     "column_schema",
     "export",
     "merge_hits",
+    "merge_image_hits",
+    "merge_public_hits",
     "open_read_only",
     "publish",
     "query",

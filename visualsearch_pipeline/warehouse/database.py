@@ -22,7 +22,8 @@ from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.schemas import FILE_TABLES, PUBLICATION, PUBLICATION_FILES, SCHEMA_VERSION, TABLES
 from visualsearch_pipeline.warehouse.sources import Sources
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
-from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, MacroSpec, ViewSpec, query_set_view
+from visualsearch_pipeline.warehouse.view_specs import MacroSpec, ViewSpec
+from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, query_set_view
 
 MEMORY_LIMIT: Final = "768MB"
 """What DuckDB may hold in memory while it builds; beyond that it spills to disk, beside the file."""

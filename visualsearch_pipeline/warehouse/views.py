@@ -6,47 +6,12 @@ the documentation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from visualsearch_pipeline.warehouse.library_views import LIBRARY_MACROS, LIBRARY_VIEWS
 from visualsearch_pipeline.warehouse.schemas import ARCHIVE, HITS
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ViewSpec:
-    """One view.
-
-    Attributes:
-        name: Its name in SQL.
-        description: What a row is.
-        columns: In the order of its select.
-        sql: Its select.
-    """
-
-    name: str
-    description: str
-    columns: tuple[ColumnSpec, ...]
-    sql: str
-
-
-@dataclass(frozen=True, slots=True)
-class MacroSpec:
-    """One table macro: a question with a blank in it.
-
-    Attributes:
-        name: Its name in SQL.
-        parameters: The names of its blanks.
-        description: What it answers.
-        example: A use of it.
-        sql: Its select.
-    """
-
-    name: str
-    parameters: tuple[str, ...]
-    description: str
-    example: str
-    sql: str
+from visualsearch_pipeline.warehouse.view_specs import MacroSpec, ViewSpec
 
 
 def _as_in_hits(*names: str) -> tuple[ColumnSpec, ...]:
@@ -126,7 +91,7 @@ KEYFRAMES: Final = ViewSpec(
     """,
 )
 
-VIEWS: Final = (MOMENTS, KEYFRAMES)
+VIEWS: Final = (MOMENTS, KEYFRAMES, *LIBRARY_VIEWS)
 """Every view but those of the query sets."""
 
 _CURRENT: Final = "SEMI JOIN (FROM queries WHERE is_current) AS asked USING (query_set, query_id, query_version)"
@@ -199,23 +164,26 @@ MACROS: Final = (
         ),
         example="FROM spend_by('day')",
         sql="""
-            SELECT spent_on, count(*) AS calls, count(*) FILTER (outcome <> 'ok') AS failed_calls,
-                   sum(cost_usd) AS cost_usd
+            SELECT spent_on, sum(calls)::BIGINT AS calls,
+                   coalesce(sum(calls) FILTER (outcome <> 'ok'), 0)::BIGINT AS failed_calls, sum(cost_usd) AS cost_usd
             FROM (
-                SELECT api_calls.outcome, api_calls.cost_usd, CASE what WHEN 'day' THEN started_at END AS in_order_of,
+                SELECT billed.outcome, billed.calls, billed.cost_usd, CASE what WHEN 'day' THEN day END AS in_order_of,
                        CASE what
-                           WHEN 'day' THEN CAST(CAST(started_at AT TIME ZONE 'UTC' AS DATE) AS VARCHAR)
+                           WHEN 'day' THEN CAST(day AS VARCHAR)
                            WHEN 'operation' THEN operation
-                           WHEN 'query' THEN coalesce(named.query, api_calls.asked, operation)
+                           WHEN 'query' THEN coalesce(named.query, billed.asked, operation)
                            ELSE error('spend_by takes ''day'', ''operation'' or ''query''')
                        END AS spent_on
                 FROM (
-                    SELECT *, CASE operation
-                                  WHEN 'search_clips_by_image' THEN regexp_replace(item, ' in [^ ]+$', '')
-                                  ELSE item
-                              END AS asked
+                    SELECT CAST(started_at AT TIME ZONE 'UTC' AS DATE) AS day, operation, outcome, 1 AS calls, cost_usd,
+                           CASE operation
+                               WHEN 'search_clips_by_image' THEN regexp_replace(item, ' in [^ ]+$', '')
+                               ELSE item
+                           END AS asked
                     FROM api_calls
-                ) AS api_calls
+                    UNION ALL BY NAME
+                    SELECT day, operation, outcome, calls, cost_usd, asked FROM api_call_totals
+                ) AS billed
                 LEFT JOIN (
                     SELECT asks, any_value(query_set || '.' || query_id) AS query,
                            CASE kind
@@ -223,17 +191,22 @@ MACROS: Final = (
                                WHEN 'image' THEN 'search_similar_images'
                                WHEN 'image_in_video' THEN 'search_clips_by_image'
                                WHEN 'transcript' THEN 'search_audio_transcripts'
+                               WHEN 'text_in_images' THEN 'search'
+                               WHEN 'public_text' THEN 'search_public'
+                               WHEN 'public_image' THEN 'search_public_similar_images'
+                               WHEN 'public_transcript' THEN 'search_public_audio_transcripts'
                            END AS asked_by
                     FROM queries
                     GROUP BY asks, asked_by HAVING count(DISTINCT query_set || '.' || query_id) = 1
                 ) AS named
-                  ON what = 'query' AND named.asks = api_calls.asked AND named.asked_by = api_calls.operation
+                  ON what = 'query' AND named.asks = billed.asked AND named.asked_by = billed.operation
                 WHERE what <> 'query' OR operation LIKE 'search%'
             )
             GROUP BY spent_on
             ORDER BY max(in_order_of) DESC NULLS LAST, cost_usd DESC NULLS LAST, spent_on
         """,
     ),
+    *LIBRARY_MACROS,
 )
 """Every table macro."""
 
