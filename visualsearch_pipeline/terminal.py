@@ -141,6 +141,10 @@ def print_status(console: Console, status: Status) -> None:
     counts.add_column(overflow="fold")
     counts.add_row("media", _counts(status.items))
     counts.add_row("uploads", _counts(status.uploads))
+    if status.urls:
+        counts.add_row("urls", _counts(status.urls))
+    if status.imports:
+        counts.add_row("imports", _counts(status.imports))
     counts.add_row("videos", _counts(status.videos))
     counts.add_row("hits", f"{status.hits} from {status.pairs_covered} (query, video) pairs")
     counts.add_row("texts", f"{status.transcripts} transcripts, {status.captions} captions")

@@ -116,6 +116,8 @@ def _print_notes(console: Console, forecast: Forecast) -> None:
         (work.lost, "uploads may have been accepted already; they are looked for in the library first"),
         (work.refused, "files would be set aside: the service would refuse them"),
         (work.indexing, "videos are being indexed, and were paid for"),
+        (work.urls, "URLs are taken to be as long as `budget.unseen_video_seconds`: nobody can look before"),
+        (sum(expected.videos for expected in work.imports), "videos at most are to be imported, taken likewise"),
         (
             sum(expected.duration_seconds is None for expected in work.uploads),
             "files do not say how long they are: what indexing them costs is not in the sum",

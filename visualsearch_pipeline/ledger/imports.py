@@ -189,6 +189,8 @@ class Imports:
             insert_fetched_in(connection, [_entry(task, video) for video in new if video.library == "private"], at=at)
             values: dict[str, object] = {"polled_at": at, **({"grown_at": at} if new else {})}
             connection.execute(sa.update(import_tasks).where(*_of(task)).values(values))
+            if task.state is ImportState.RUNNING:
+                failures.resolve_in(connection, subject=task.subject, at=at, steps=(STEP,))
             return len(new)
 
     def videos_of(self, task: ImportTask) -> tuple[ImportedVideo, ...]:

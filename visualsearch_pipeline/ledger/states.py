@@ -56,6 +56,9 @@ class VideoState(StrEnum):
 
 OPEN_VIDEOS = (VideoState.INDEXING, VideoState.STUCK)
 
+SUPERSEDED_VIDEOS = (VideoState.REPLACED, VideoState.DELETED)
+"""Entries that the library is not expected to have any more, by our own doing."""
+
 
 class ArchiveState(StrEnum):
     """Whether a download is kept."""

@@ -42,6 +42,11 @@ class AssetKeys:
         return self.key("uploads")
 
     @property
+    def imports(self) -> dg.AssetKey:
+        """What is imported from social platforms."""
+        return self.key("imports")
+
+    @property
     def videos(self) -> dg.AssetKey:
         """Library entries and their state."""
         return self.key("videos")

@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 
 from visualsearch_pipeline.api import Video, VideoStatus, VisualSearchError
 from visualsearch_pipeline.ledger import LeaseOwner, LibraryVideo, UploadState, VideoObservation, VideoState
+from visualsearch_pipeline.ledger.states import SUPERSEDED_VIDEOS
 from visualsearch_pipeline.pipeline.comparing import Difference, Finding, compare
 from visualsearch_pipeline.pipeline.index import notice_reindexed
 from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
+from visualsearch_pipeline.pipeline.remote_deletion import settle_remote_deletions
 from visualsearch_pipeline.pipeline.upload import stopping_error
 from visualsearch_pipeline.warehouse import Answer, SearchedPair, replace_hits
 
@@ -35,7 +37,7 @@ class AgreementReport:
 
     Attributes:
         listed: Entries in the library.
-        ours: Entries that the ledger knows, those that were replaced left out.
+        ours: Entries that the ledger knows, those that were replaced or that we deleted left out.
         findings: See `comparing`.
         adopted: `video_no` of the entries that were bound to a content.
         compared: Entries that were downloaded and hashed.
@@ -93,6 +95,7 @@ def agree(
         look_at_source(pipeline)
         ingest(pipeline)
     try:
+        settle_remote_deletions(pipeline)
         listed = tuple(pipeline.client.iter_videos())
         findings = _confirmed(pipeline, _compare(pipeline, listed))
     except VisualSearchError as error:
@@ -106,7 +109,7 @@ def agree(
     queued_again = _queue_missing_again(pipeline, findings) if reupload_missing else ()
     return AgreementReport(
         listed=len(listed),
-        ours=sum(video.state is not VideoState.REPLACED for video in _all_videos(pipeline)),
+        ours=sum(video.state not in SUPERSEDED_VIDEOS for video in _all_videos(pipeline)),
         findings=findings,
         adopted=tuple(adopted),
         compared=compared,

@@ -11,7 +11,8 @@ from enum import StrEnum
 from typing import Final
 
 from visualsearch_pipeline.api import Video, VideoStatus
-from visualsearch_pipeline.ledger import LibraryVideo, VideoState
+from visualsearch_pipeline.ledger import LibraryVideo
+from visualsearch_pipeline.ledger.states import SUPERSEDED_VIDEOS
 from visualsearch_pipeline.pipeline.reconciling import HASH_TAG_PREFIX
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -68,7 +69,7 @@ def compare(
     """Everything in which ledger and library differ, or agree that it is wrong, by kind.
 
     Args:
-        ours: The entries that the ledger knows, replaced ones included.
+        ours: The entries that the ledger knows, replaced and deleted ones included.
         library: All that the service lists.
         unbound: SHA-256 of the queued contents, and of those whose entry is known to be missing.
         now: The time.
@@ -77,7 +78,7 @@ def compare(
         names: For people: where each of `ours` came from, by its `video_no`.
     """
     listed = {video.video_no: video for video in library}
-    bound = {video.video_no: video for video in ours if video.state is not VideoState.REPLACED}
+    bound = {video.video_no: video for video in ours if video.state not in SUPERSEDED_VIDEOS}
     shas = {video.video_no: video.sha256 for video in ours if video.sha256 is not None}
     names_of_contents = {video.sha256: names.get(video.video_no) for video in ours if video.sha256 is not None}
     findings = [

@@ -63,12 +63,9 @@ def run_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> Im
         ServiceUnreachable: no connection can be made.
         BudgetExceeded: the next import would pass a budget.
     """
-    time_box = pipeline.time_box()
     imports = pipeline.ledger.imports
-    videos = 0
-    for task in imports.open(days=days):
-        if not time_box.is_over:
-            videos += _sense(pipeline, task)
+    videos = sense_imports(pipeline, days=days)
+    time_box = pipeline.time_box()
     entries = entries_by_id(pipeline)
     owner = LeaseOwner.current()
     states = [
@@ -86,6 +83,25 @@ def run_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> Im
         stuck=by_state[ImportState.STUCK],
         videos=videos,
     )
+
+
+def operation_of(kind: str, *, library: str) -> str:
+    """The service's operation for a kind of import: `scraper`, `scraper_tag_public` and so on (contract §2.4)."""
+    return _OPERATIONS[kind] + ("_public" if library == "public" else "")
+
+
+def sense_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> int:
+    """Ask once what each running import has brought, within the step's time. Starts nothing.
+
+    Returns:
+        How many videos are new.
+
+    Raises:
+        ServiceRefuses: the service refuses every call.
+        ServiceUnreachable: no connection can be made.
+    """
+    time_box = pipeline.time_box()
+    return sum(_sense(pipeline, task) for task in pipeline.ledger.imports.open(days=days) if not time_box.is_over)
 
 
 def _start(pipeline: Pipeline, queued: ImportTask, entry: ImportEntry | None, *, owner: LeaseOwner) -> ImportState:
@@ -112,7 +128,7 @@ def _start(pipeline: Pipeline, queued: ImportTask, entry: ImportEntry | None, *,
 def _call(pipeline: Pipeline, task: ImportTask, entry: ImportEntry) -> ImportState:
     imports = pipeline.ledger.imports
     _ = pipeline.client, pipeline.callback_url  # Without key and secret nothing is begun.
-    operation = _OPERATIONS[entry.kind] + ("_public" if entry.into == "public" else "")
+    operation = operation_of(entry.kind, library=entry.into)
     pipeline.spending.expect_call(operation, cost_usd=task.estimated_usd)
     imports.record_intent(task, at=pipeline.now())
     try:

@@ -54,7 +54,9 @@ def pending_work(pipeline: Pipeline) -> PendingWork:
         imports=_days(
             (task.day for task in ledger.imports.in_state(ImportState.PENDING, ImportState.STARTING)),
             (task.day for task in ledger.imports.open()),
-        ),
+        )
+        if pipeline.settings.imports
+        else (),
         videos=_days(video.day for video in ledger.videos.open()),
         images=pending_image_days(pipeline),
         hits=_pending_hits(pipeline),

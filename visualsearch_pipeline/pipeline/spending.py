@@ -176,11 +176,23 @@ class Spending:
             duration_seconds: how long the video is, if known.
             at: when the call was decided on.
         """
+        cost_usd = self.indexing_usd(duration_seconds)
+        self.bill_found_call("upload", item=upload_name, cost_usd=cost_usd, at=at)
+
+    def bill_found_call(self, operation: str, *, item: str, cost_usd: float, at: datetime) -> None:
+        """Bill a call whose answer was lost and whose effect has been found since.
+
+        Args:
+            operation: what was called.
+            item: what it was about, as the call named it.
+            cost_usd: what it costs.
+            at: when it was decided on.
+        """
         self._ledger.calls.bill_lost_answer(
             CallRecord(
                 started_at=at,
-                operation="upload",
-                item=upload_name,
+                operation=operation,
+                item=item,
                 run_id=self._run_id,
                 outcome="found_later",
                 code=None,
@@ -189,7 +201,7 @@ class Spending:
                 waited_seconds=0.0,
                 bytes_sent=0,
                 bytes_received=0,
-                cost_usd=self.indexing_usd(duration_seconds),
+                cost_usd=cost_usd,
             )
         )
 

@@ -82,7 +82,7 @@ def read_status(pipeline: Pipeline) -> Status:
             + len(ledger.uploads.open())
             + waiting_images(pipeline)
             + len(ledger.url_uploads.open())
-            + imports_by_state.get(ImportState.RUNNING, 0)
+            + (imports_by_state.get(ImportState.RUNNING, 0) if pipeline.settings.imports else 0)
         ),
         failures=tuple(failure for failure in unresolved if failure.step != BUDGET_STEP),
         budget_stops=tuple(failure for failure in unresolved if failure.step == BUDGET_STEP and pending.to_do),

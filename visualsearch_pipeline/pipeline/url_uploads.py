@@ -254,6 +254,12 @@ def _reconcile(
                 adopted=True,
                 at=pipeline.now(),
             )
+            pipeline.spending.bill_found_call(
+                "upload_url",
+                item=upload.uri.partition("?")[0],
+                cost_usd=pipeline.spending.unseen_video_usd,
+                at=upload.attempted_at or pipeline.now(),
+            )
         else:
             absent = verdict is Verdict.ABSENT and _waited_enough(pipeline, upload)
             state = UploadState.PENDING if absent else UploadState.UNCERTAIN
