@@ -8,8 +8,9 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
+from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
-from visualsearch_pipeline.ledger.schema import archive, videos
+from visualsearch_pipeline.ledger.schema import archive, contents, videos
 from visualsearch_pipeline.ledger.schema_upkeep import remote_deletions
 from visualsearch_pipeline.ledger.states import ArchiveState, DeletionState, VideoState
 
@@ -39,6 +40,7 @@ class RemoteDeletion:
     size_bytes: int
     day: date
     reason: str
+    scope: str
     run_id: str
     intended_at: datetime
     state: DeletionState = DeletionState.INTENDED
@@ -57,6 +59,7 @@ class RemoteDeletions:
 
         What is proven by less than its SHA-256, or came from a URL or an import, is never among them.
         """
+        unfetched = sa.select(archive.c.video_no).where(archive.c.state != ArchiveState.ARCHIVED)
         select = (
             sa.select(
                 videos.c.video_no,
@@ -74,6 +77,8 @@ class RemoteDeletions:
                 archive.c.proven_by == "sha256",
                 archive.c.sha256 == videos.c.sha256,
                 archive.c.archived_at < archived_before,
+                # A keyframe that is not fetched yet could not be fetched afterwards.
+                videos.c.video_no.not_in(unfetched),
             )
             .order_by(videos.c.day, videos.c.video_no)
         )
@@ -87,9 +92,9 @@ class RemoteDeletions:
                 row = asdict(deletion)
                 upsert(connection, remote_deletions, row, update=tuple(n for n in row if n not in _KEPT_ON_RETRY))
 
-    def undecided(self) -> tuple[RemoteDeletion, ...]:
-        """Deletions that were decided on, and whose outcome nobody has looked at."""
-        return self._in_state(DeletionState.INTENDED)
+    def undecided(self, *, scope: str) -> tuple[RemoteDeletion, ...]:
+        """Deletions that were decided on in a scope of the library, and whose outcome nobody has looked at."""
+        return tuple(one for one in self._in_state(DeletionState.INTENDED) if one.scope == scope)
 
     def deleted(self) -> tuple[RemoteDeletion, ...]:
         """Deletions that took effect."""
@@ -109,6 +114,11 @@ class RemoteDeletions:
                     .where(videos.c.video_no == video_no)
                     .values(state=VideoState.DELETED, polled_at=at)
                 )
+                failures.resolve_in(connection, subject=video_no, at=at)
+                of_video = sa.select(contents.c.uri).join(videos, videos.c.sha256 == contents.c.sha256)
+                # It may have been reported as missing, before anybody looked at what became of the deletion.
+                for uri in connection.scalars(of_video.where(videos.c.video_no == video_no)).all():
+                    failures.resolve_in(connection, subject=uri, at=at, steps=("videos",))
 
     def _in_state(self, state: DeletionState) -> tuple[RemoteDeletion, ...]:
         select = sa.select(*columns_of(remote_deletions, RemoteDeletion)).where(remote_deletions.c.state == state)

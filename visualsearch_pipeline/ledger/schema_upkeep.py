@@ -66,6 +66,7 @@ remote_deletions = Table(
     Column("size_bytes", ByteCount, nullable=False),
     Column("day", Date, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("scope", Text, nullable=False, comment="The part of the account it was to be deleted from."),
     Column("state", _state(DeletionState), nullable=False, index=True),
     Column("run_id", Text, nullable=False),
     Column("intended_at", UtcDateTime, nullable=False),

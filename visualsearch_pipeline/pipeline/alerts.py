@@ -23,10 +23,16 @@ from visualsearch_pipeline.pipeline.alert_channels import (
     WebhookChannel,
 )
 from visualsearch_pipeline.pipeline.alert_news import read_news
+from visualsearch_pipeline.pipeline.errors import PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.queries import QueryCatalog
 from visualsearch_pipeline.queries.alerts import Alert
 from visualsearch_pipeline.warehouse import read_publication
+
+
+class NoSuchDelivery(PipelineError):  # noqa: N818  says what happened, as in `pipeline.errors`
+    """No alert has the id that was given."""
+
 
 _ALL_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -84,13 +90,13 @@ def resend_alerts(
     """Send again on a person's word: these deliveries whatever their state, or all that were not delivered.
 
     Raises:
-        ValueError: no delivery has one of the ids.
+        NoSuchDelivery: no delivery has one of the ids.
     """
     with pipeline.locked("alerts"):
         every = pipeline.ledger.alerts.deliveries()
         unknown = set(delivery_ids) - {delivery.delivery_id for delivery in every}
         if unknown:
-            raise ValueError(f"there is no delivery {min(unknown)}; `visualsearch alerts` lists them")
+            raise NoSuchDelivery(f"there is no delivery {min(unknown)}; `visualsearch alerts` lists them")
         due = [
             delivery
             for delivery in every

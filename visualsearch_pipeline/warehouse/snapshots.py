@@ -77,15 +77,24 @@ def prune_snapshots(database_path: Path, *, keep_days: int, now: datetime) -> tu
     """
     for leftover in _folder(database_path).glob(".*.part"):
         leftover.unlink(missing_ok=True)
+    removable = set(removable_snapshots(database_path, keep_days=keep_days, now=now))
+    for snapshot in removable:
+        snapshot.path.unlink(missing_ok=True)
+    return tuple(snapshot for snapshot in snapshots_of(database_path) if snapshot not in removable)
+
+
+def removable_snapshots(database_path: Path, *, keep_days: int, now: datetime) -> tuple[Snapshot, ...]:
+    """The snapshots that `prune_snapshots` with the same arguments would remove, newest first."""
     kept: list[Snapshot] = []
+    removable: list[Snapshot] = []
     for snapshot in snapshots_of(database_path):
         is_last_of_its_day = all(other.published_at.date() != snapshot.published_at.date() for other in kept)
         is_young = now - snapshot.published_at < timedelta(days=keep_days)
         if keep_days > 0 and (not kept or (is_last_of_its_day and is_young)):
             kept.append(snapshot)
         else:
-            snapshot.path.unlink(missing_ok=True)
-    return tuple(kept)
+            removable.append(snapshot)
+    return tuple(removable)
 
 
 def _folder(database_path: Path) -> Path:
