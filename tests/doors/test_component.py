@@ -259,7 +259,7 @@ class Renaming(VisualSearchComponent):
 
 
 def test_renaming_is_what_the_prefix_is_for(project: Project) -> None:
-    with pytest.raises(dg.DagsterInvalidDefinitionError, match="renames source to footage/source.*use `prefix`"):
+    with pytest.raises(dg.DagsterInvalidDefinitionError, match=r"renames source to footage/source.*use `prefix`"):
         dg.component_defs(component=Renaming(settings=project.settings))
 
 
