@@ -317,7 +317,7 @@ class Settings(_Section):
         resolved = {"queries": "queries", "state": "state", **data}
         for key in ("queries", "state", "warehouse", "imports"):
             if isinstance(resolved.get(key), str):
-                resolved[key] = base / Path(resolved[key]).expanduser()
+                resolved[key] = _absolute_path(resolved[key], base)
         places = (("source", "urls", None), ("source", "path", "./footage"), ("archive", "path", None))
         for section, key, default in places:
             part = resolved.get(section, {})
@@ -491,4 +491,9 @@ def read_callback_url(settings: Settings, *, environ: Mapping[str, str] | None =
 def _absolute_url(path: str, base: Path) -> str:
     if "://" in path:
         return path
-    return str(base / Path(path).expanduser())
+    return str(_absolute_path(path, base))
+
+
+def _absolute_path(path: str, base: Path) -> Path:
+    """Without `..`, so that one file has one name, however the settings spell the way to it."""
+    return Path(os.path.normpath(base / Path(path).expanduser()))

@@ -147,6 +147,10 @@ def print_status(console: Console, status: Status) -> None:
         counts.add_row("imports", _counts(status.imports))
     counts.add_row("videos", _counts(status.videos))
     counts.add_row("hits", f"{status.hits} from {status.pairs_covered} (query, video) pairs")
+    if status.images:
+        counts.add_row("images", f"{_counts(status.images)}; {status.image_pairs} (query, image) pairs answered")
+    if status.public_answers:
+        counts.add_row("public", f"{status.public_answers} answers of the public library")
     counts.add_row("texts", f"{status.transcripts} transcripts, {status.captions} captions")
     counts.add_row("archive", _archived(status.archive))
     counts.add_row("spent", f"${status.spent_usd:.4f}")

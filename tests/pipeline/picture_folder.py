@@ -63,3 +63,8 @@ def image_hits(project: Project, *, days_ago: int = 1, name: str = "street") -> 
         day = project.today - timedelta(days=days_ago)
         rows: list[dict[str, object]] = pipeline.store.read_part("image_hits", query_set=name, day=day).to_pylist()
         return rows
+
+
+def stored_ids(project: Project) -> set[str]:
+    """The ids that the service gave to images, whatever it answered: each is in its library for ever."""
+    return {image_id for call in project.calls("upload_img") if call.took_effect for image_id in call.item_ids}

@@ -15,10 +15,15 @@ from visualsearch_pipeline.orchestration.assets import (
     uploads_asset,
     videos_asset,
 )
+from visualsearch_pipeline.orchestration.automation import results_sensor
 from visualsearch_pipeline.orchestration.hits import hits_asset
+from visualsearch_pipeline.orchestration.images import images_asset, images_sensor
+from visualsearch_pipeline.orchestration.imports import imports_asset, imports_sensor
 from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.library_check import library_check_schedule
 from visualsearch_pipeline.orchestration.publication import warehouse_asset
+from visualsearch_pipeline.orchestration.query_set_schedules import query_set_schedules
+from visualsearch_pipeline.orchestration.report_asset import report_asset
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.results import archive_asset, transcription_asset
 from visualsearch_pipeline.orchestration.schedule import daily_schedule
@@ -63,7 +68,7 @@ def build_visual_search_defs(
         >>> from visualsearch_pipeline.settings import Settings
         >>> defs = build_visual_search_defs(Settings(queries=Path("no-queries-yet")))
         >>> len(list(defs.resolve_all_asset_specs()))
-        9
+        10
     """
     keys = _keys_under(prefix)
     runner = replace(
@@ -74,24 +79,38 @@ def build_visual_search_defs(
     files = load_query_sets(settings.queries).files
     query_sets = [query_set for query_set in files if _ASSET_NAME.fullmatch(query_set.name)]
     hits = [keys.hits(query_set.name) for query_set in query_sets]
-    definitions = dg.Definitions(
-        assets=[
-            *external_assets(runner, keys),
-            media_asset(runner, keys),
-            uploads_asset(runner, keys),
-            videos_asset(runner, keys),
-            *(hits_asset(runner, keys, query_set) for query_set in query_sets),
-            transcription_asset(runner, keys, "transcripts"),
-            transcription_asset(runner, keys, "captions"),
-            archive_asset(runner, keys, hits=hits),
-            warehouse_asset(runner, keys, hits=hits),
+    results = [*hits, keys.transcripts, keys.captions, keys.archive]
+    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
+        *external_assets(runner, keys),
+        media_asset(runner, keys),
+        uploads_asset(runner, keys),
+        *([imports_asset(runner, keys)] if settings.imports else []),
+        *([images_asset(runner, keys)] if settings.source.image_include else []),
+        videos_asset(runner, keys),
+        *(hits_asset(runner, keys, query_set) for query_set in query_sets),
+        transcription_asset(runner, keys, "transcripts"),
+        transcription_asset(runner, keys, "captions"),
+        archive_asset(runner, keys, hits=hits),
+        warehouse_asset(runner, keys, hits=hits),
+        report_asset(runner, keys),
+    ]
+    return dg.Definitions(
+        assets=dg.map_asset_specs(_checked(get_asset_spec), assets) if get_asset_spec else assets,
+        sensors=[
+            new_media_sensor(runner, keys),
+            indexing_sensor(runner, keys, followers=results),
+            results_sensor(keys, assets=[*results, keys.warehouse, keys.report]),
+            *([imports_sensor(runner, keys)] if settings.imports else []),
+            *([images_sensor(runner, keys)] if settings.source.image_include else []),
         ],
-        sensors=[new_media_sensor(runner, keys), indexing_sensor(runner, keys, hits=hits)],
-        schedules=[daily_schedule(runner, keys), library_check_schedule(runner, keys)],
+        schedules=[
+            daily_schedule(runner, keys),
+            library_check_schedule(runner, keys),
+            *query_set_schedules(runner, keys, query_sets),
+        ],
         resources={keys.resource: VisualSearchResource.from_settings(settings)},
         executor=executor,
     )
-    return definitions.map_asset_specs(func=_checked(get_asset_spec)) if get_asset_spec else definitions
 
 
 def _keys_under(prefix: Sequence[str]) -> AssetKeys:

@@ -24,6 +24,7 @@ from visualsearch_pipeline.orchestration.partitions import contiguous
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.run_tags import REASON_TAG, partition_tags
 from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, ExecuteStep, StepRunner
+from visualsearch_pipeline.pipeline.image_source import look_at_images
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
@@ -53,6 +54,7 @@ class PendingRunner:
         keys: the names of the assets, where they have a prefix.
         reason: why the runs exist, for their tag.
         execute: is done around each step instead of the step alone.
+        leaves_scheduled_sets: whether query sets with a schedule of their own are left to it.
     """
 
     settings: Settings
@@ -61,6 +63,7 @@ class PendingRunner:
     keys: AssetKeys = field(default_factory=AssetKeys)
     reason: str = "command line"
     execute: ExecuteStep | None = None
+    leaves_scheduled_sets: bool = False
 
     def run(self, *, wait: bool, timeout_seconds: float | None = None) -> Status:
         """Do what is pending, once, or until nothing is left to do or to wait for.
@@ -107,10 +110,13 @@ class PendingRunner:
         keys = self.keys
         with self._pipeline() as pipeline:
             look_at_source(pipeline)
+            look_at_images(pipeline)
             work = pending_work(pipeline)
         # A run per step: a bad day stops what follows in its run, and its good files are to go on.
         self._materialize(command, definitions, [keys.media], days=work.media)
         self._materialize(command, definitions, [keys.uploads], days=self._pending().uploads)
+        self._materialize(command, definitions, [keys.imports], days=self._pending().imports)
+        self._materialize(command, definitions, [keys.images], days=self._pending().images)
         self._materialize(command, definitions, [keys.videos], days=self._pending().videos)
         work = self._pending()
         results = [
@@ -126,7 +132,8 @@ class PendingRunner:
 
     def _pending(self) -> PendingWork:
         with self._pipeline() as pipeline:
-            return pending_work(pipeline)
+            work = pending_work(pipeline)
+        return work.unscheduled if self.leaves_scheduled_sets else work
 
     def _pipeline(self) -> AbstractContextManager[Pipeline]:
         runner = StepRunner(self.settings, self.progress)
@@ -208,8 +215,13 @@ def _mark(status: Status) -> object:
     return (
         status.items,
         status.uploads,
+        status.urls,
+        status.imports,
         status.videos,
         status.archive,
+        status.images,
+        status.image_pairs,
+        status.public_answers,
         status.pairs_covered,
         status.transcripts,
         status.captions,

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from visualsearch_pipeline.ledger import Failure
 from visualsearch_pipeline.orchestration import checks
+from visualsearch_pipeline.orchestration.automation import after_each_update
 from visualsearch_pipeline.orchestration.day_asset import ASKED_TOGETHER, DayStep, StepOutcome, day_asset
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.metadata import (
+    Metadata,
     column_schema,
     counts_of,
     markdown_table,
@@ -22,7 +24,19 @@ from visualsearch_pipeline.orchestration.metadata import (
 )
 from visualsearch_pipeline.orchestration.run_config import HitsConfig
 from visualsearch_pipeline.orchestration.steps import StepRunner
+from visualsearch_pipeline.pipeline.image_search import (
+    ImageSearchReport,
+    image_questions,
+    search_images,
+    searchable_before,
+)
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.public_search import (
+    PublicSearchReport,
+    day_of_asking,
+    public_questions,
+    search_public,
+)
 from visualsearch_pipeline.pipeline.search import questions_of, register_queries, search
 from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of
 
@@ -36,13 +50,17 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
     """
     name = query_set.name
     key = keys.hits(name)
+    asks_images = isinstance(query_set, QuerySet) and query_set.image_library_queries
+    images = [keys.images] if asks_images and runner.settings.source.image_include else []
     spec = dg.AssetSpec(
         key,
-        deps=[keys.videos],
+        deps=[keys.videos, *images],
         group_name=GROUP,
         kinds={"python", "parquet"},
         owners=[query_set.owner] if isinstance(query_set, QuerySet) and query_set.owner else [],
         metadata=column_schema("hits"),
+        # Images are searched some time after they were sent, when `indexing` asks for `videos` of their day.
+        automation_condition=None if _is_scheduled(query_set) else after_each_update(except_of=images),
         description=_description(query_set),
     )
 
@@ -51,18 +69,23 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         current = _current(pipeline, name)
         _refuse_unknown(current, config.queries)
         register_queries(pipeline, pipeline.catalog)
-        report = search(pipeline, current, days=step.days, query_ids=config.queries or None, force=config.force)
+        chosen = config.queries or None
+        report = search(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
+        image_report = search_images(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
+        public = search_public(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
         by_day = {day: pipeline.store.read_hits(name, day) for day in step.days}
         found = pa.concat_tables(by_day.values())
         unanswered = _unanswered_days(pipeline, current, config.queries, step.days)
-        failed = {query_id for query_id, _ in report.failed}
+        all_failed = (*report.failed, *image_report.failed, *public.failed)
+        failed = {query_id for query_id, _ in all_failed}
         return StepOutcome(
             metadata={
                 **counts_of(report),
                 "calls_saved": dg.MetadataValue.int(report.calls_saved),
                 "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
                 **preview(found, _PREVIEWED, order_by="score"),
-                **_failed_queries(report.failed),
+                **_of_other_libraries(current, image_report, public),
+                **_failed_queries(all_failed),
             },
             by_day={day: row_count(table.num_rows) for day, table in by_day.items()},
             left=sum(len(days) for query_id, days in unanswered.items() if query_id not in failed),
@@ -90,7 +113,30 @@ def _unanswered_days(
         if not chosen or query.id in chosen:
             pending = set(pipeline.ledger.searches.unanswered_days([question]))
             unanswered[query.id] = tuple(day for day in days if day in pending)
+    before, today = searchable_before(pipeline), day_of_asking(pipeline)
+    for image_query, question in image_questions(query_set):
+        if not chosen or image_query.id in chosen:
+            pending = set(pipeline.ledger.image_searches.unanswered_days([question], uploaded_before=before))
+            unanswered[image_query.id] = tuple(day for day in days if day in pending)
+    for public_query, question in public_questions(query_set):
+        if not chosen or public_query.id in chosen:
+            is_open = today in days and not pipeline.ledger.public_searches.is_answered(question, day=today)
+            unanswered[public_query.id] = (today,) if is_open else ()
     return unanswered
+
+
+def _of_other_libraries(query_set: QuerySet, images: ImageSearchReport, public: PublicSearchReport) -> Metadata:
+    """What was asked about private images and of the public library, if the set asks any of it."""
+    metadata: Metadata = {}
+    if query_set.image_library_queries:
+        counts = {"calls": images.calls, "pairs": images.pairs, "hits": images.hits, "truncated": images.truncated}
+        metadata |= {f"image_{name}": dg.MetadataValue.int(count) for name, count in counts.items()}
+    if query_set.public_queries:
+        counts = {"calls": public.calls, "queries": public.queries, "hits": public.hits, "details": public.details}
+        metadata |= {f"public_{name}": dg.MetadataValue.int(count) for name, count in counts.items()}
+        if public.not_asked is not None:
+            metadata["public_not_asked"] = dg.MetadataValue.text(public.not_asked)
+    return metadata
 
 
 def _failures(pipeline: Pipeline, query_set: str, days_by_query: Mapping[str, Sequence[date]]) -> list[Failure]:
@@ -102,6 +148,11 @@ def _failures(pipeline: Pipeline, query_set: str, days_by_query: Mapping[str, Se
         if (subject := f"{query_set}.{query_id}") in by_subject
         for day in days
     ]
+
+
+def _is_scheduled(query_set: QuerySet | BrokenQuerySet) -> bool:
+    """Whether the set is asked when its file says, and not as soon as there is something to ask."""
+    return isinstance(query_set, QuerySet) and query_set.schedule is not None
 
 
 def _current(pipeline: Pipeline, name: str) -> QuerySet:

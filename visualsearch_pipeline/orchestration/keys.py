@@ -52,6 +52,11 @@ class AssetKeys:
         return self.key("videos")
 
     @property
+    def images(self) -> dg.AssetKey:
+        """Private images sent."""
+        return self.key("images")
+
+    @property
     def transcripts(self) -> dg.AssetKey:
         """What is said."""
         return self.key("transcripts")
@@ -60,6 +65,11 @@ class AssetKeys:
     def captions(self) -> dg.AssetKey:
         """What is seen, in the service's words."""
         return self.key("captions")
+
+    @property
+    def report(self) -> dg.AssetKey:
+        """The page for people who look."""
+        return self.key("report")
 
     @property
     def archive(self) -> dg.AssetKey:

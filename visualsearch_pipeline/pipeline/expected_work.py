@@ -17,6 +17,11 @@ from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemStat
 from visualsearch_pipeline.ledger.schema import api_calls, archive
 from visualsearch_pipeline.ledger.states import ArchiveState
 from visualsearch_pipeline.media import FileVanished, MediaRejected, SourceFile
+from visualsearch_pipeline.pipeline.expected_library_work import (
+    ExpectedImages,
+    expected_library_calls,
+    read_expected_images,
+)
 from visualsearch_pipeline.pipeline.forecast import (
     ExpectedImport,
     ExpectedSearches,
@@ -73,6 +78,7 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
     open_uploads = ledger.uploads.open()
     contents = [ledger.items.content(upload.sha256) for upload in open_uploads]
     found, refused = _probed(pipeline) if look else ([], 0)
+    images = read_expected_images(pipeline, look=look)
     indexing = ledger.videos.open()
     unseen, urls = settings.budget, ledger.url_uploads.open()
     due = ledger.imports.in_state(ImportState.PENDING)
@@ -95,7 +101,9 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
         ),
         urls=len(urls),
         imports=tuple(ExpectedImport(task.subject, task.expected_videos, task.estimated_usd) for task in due),
-        searches=tuple(_searches(pipeline, query_set, coming) for query_set in pipeline.catalog.sets),
+        searches=tuple(_searches(pipeline, query_set, coming, images) for query_set in pipeline.catalog.sets),
+        image_requests=images.requests,
+        image_bytes=images.size_bytes,
         transcripts=len(ledger.fetches.without_transcription("transcripts")) + len(coming),
         captions=len(ledger.fetches.without_transcription("captions")) + len(coming),
         original_bytes=(*unarchived, *(video.size_bytes for video in coming)) if keeps.videos else (),
@@ -145,7 +153,9 @@ def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:
     return found, refused
 
 
-def _searches(pipeline: Pipeline, query_set: QuerySet, coming: Sequence[_Coming]) -> ExpectedSearches:
+def _searches(
+    pipeline: Pipeline, query_set: QuerySet, coming: Sequence[_Coming], images: ExpectedImages
+) -> ExpectedSearches:
     ready_by_day = Counter(pipeline.ledger.videos.count_ready_by_day())
     by_day = ready_by_day + Counter(video.day for video in coming)
     library = Library(ready_count=by_day.total(), ready_count_by_day=dict(by_day))
@@ -168,7 +178,8 @@ def _searches(pipeline: Pipeline, query_set: QuerySet, coming: Sequence[_Coming]
         if question.within_hits_of is not None:
             # Whatever the other query has yet to be asked about, it may hit.
             possible += len(coming) + len(unanswered.get(question.within_hits_of, ()))
-    return ExpectedSearches(query_set=query_set.name, calls=calls, possible_calls=possible)
+    elsewhere = expected_library_calls(pipeline, query_set, images)
+    return ExpectedSearches(query_set=query_set.name, calls=calls + elsewhere, possible_calls=possible + elsewhere)
 
 
 def _coming_targets(question: Question, coming: Iterable[_Coming]) -> list[Target]:

@@ -70,6 +70,8 @@ class ExpectedWork:
         urls: How many of `uploads` the service fetches itself. Their length is not known, but taken from the settings.
         imports: What is to be imported from social platforms.
         lost: Uploads among `uploads` that may have been accepted already, and are looked for first.
+        image_requests: Requests that send images to their own library; nothing says that they cost anything.
+        image_bytes: The images in them.
         sending_bytes_per_second: As measured by earlier uploads, all transfers together; None without any.
         receiving_bytes_per_second: Likewise for downloads.
     """
@@ -84,6 +86,8 @@ class ExpectedWork:
     indexing: int = 0
     refused: int = 0
     lost: int = 0
+    image_requests: int = 0
+    image_bytes: int = 0
     sending_bytes_per_second: float | None = None
     receiving_bytes_per_second: float | None = None
     urls: int = 0
@@ -95,7 +99,8 @@ class Step:
     """One kind of work within a run.
 
     Attributes:
-        name: `uploads`, `imports`, `search <query set>`, `transcripts`, `captions`, `originals` or `keyframes`.
+        name: `uploads`, `images`, `imports`, `search <query set>`, `transcripts`, `captions`, `originals` or
+            `keyframes`.
         family: Whose rate limit it takes part in.
         calls: How many billable calls.
         possible_calls: See `ExpectedSearches`.
@@ -236,6 +241,8 @@ def _steps(work: ExpectedWork, table: PriceSettings) -> Iterable[Step]:
     yield Step("uploads", upload, len(sizes), len(sizes), sum(sizes), sum(seconds), indexing)
     imports, scrape = tuple(expected.cost_usd for expected in work.imports), OperationFamily.SCRAPE
     yield Step("imports", scrape, len(imports), len(imports), 0, 0.0, imports)
+    images, free = work.image_requests, tuple(repeat(0.0, work.image_requests))
+    yield Step("images", OperationFamily.DEFAULT, images, images, work.image_bytes, 0.0, free)
     for planned in work.searches:
         costs = tuple(repeat(each, planned.calls))
         yield Step(f"search {planned.query_set}", search, planned.calls, planned.possible_calls, 0, 0.0, costs)

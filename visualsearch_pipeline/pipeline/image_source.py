@@ -25,11 +25,11 @@ from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
 @dataclass(frozen=True)
 class ImageIngestReport:
-    """What became of the images that were looked into; `duplicates` have the bytes of another."""
+    """What became of the images looked into: `duplicates` have the bytes of another, `set_aside` would be refused."""
 
     accepted: int = 0
     duplicates: int = 0
-    refused: int = 0
+    set_aside: int = 0
 
 
 def look_at_images(pipeline: Pipeline) -> int:
@@ -92,7 +92,7 @@ def ingest_images(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> 
                 accepted += is_new
                 duplicates += not is_new
             task.advance()
-    return ImageIngestReport(accepted=accepted, duplicates=duplicates, refused=refused)
+    return ImageIngestReport(accepted=accepted, duplicates=duplicates, set_aside=refused)
 
 
 def source_file(item: Item) -> SourceFile:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from visualsearch_pipeline.ledger import ImportState, ItemState
@@ -27,6 +27,13 @@ class PendingWork:
     archive: tuple[date, ...]
     imports: tuple[date, ...] = ()
     images: tuple[date, ...] = ()
+    scheduled: frozenset[str] = frozenset()
+    """Query sets that are asked when the schedule in their file says."""
+
+    @property
+    def unscheduled(self) -> PendingWork:
+        """The same without the query sets that have a schedule: what sensors and the daily schedule may ask for."""
+        return replace(self, hits={name: days for name, days in self.hits.items() if name not in self.scheduled})
 
     @property
     def after_indexing(self) -> tuple[date, ...]:
@@ -60,6 +67,7 @@ def pending_work(pipeline: Pipeline) -> PendingWork:
         videos=_days(video.day for video in ledger.videos.open()),
         images=pending_image_days(pipeline),
         hits=_pending_hits(pipeline),
+        scheduled=frozenset(one.name for one in pipeline.catalog.sets if one.schedule is not None),
         transcripts=_days(video.day for video in ledger.fetches.without_transcription("transcripts")),
         captions=_days(video.day for video in ledger.fetches.without_transcription("captions")),
         archive=_days(

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from visualsearch_pipeline.ledger import Coverage, KnownVersion, QueryRecord
+from visualsearch_pipeline.ledger import Coverage, KnownVersion, QueryRecord, Question
 from visualsearch_pipeline.located_yaml import nearest_word
 from visualsearch_pipeline.pipeline.errors import PipelineError
+from visualsearch_pipeline.pipeline.image_search import image_questions
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.public_search import day_of_asking, public_questions
 from visualsearch_pipeline.pipeline.search import query_record, questions_of
-from visualsearch_pipeline.queries import QuerySet
+from visualsearch_pipeline.queries import ImageLibraryQuery, PublicQuery, QuerySet, SavedQuery
 
 
 class NoSuchQuery(PipelineError):  # noqa: N818  says what happened, as in `visualsearch_pipeline.api.errors`
@@ -26,15 +28,16 @@ class QueryStatus:
     Attributes:
         query_id: Its id in the set.
         query_version: Hash of what it asks.
-        kind: text, image, image_in_video or transcript.
+        kind: See the table `queries`.
         asks: What it asks, in one line.
         definition: All that it asks, as JSON.
         is_current: Whether the file asks it today.
         retired_at: When it was changed or removed.
-        answered: Videos that it was answered about.
-        open: Ready videos that it concerns and was not answered about; None for versions that are not asked any more.
+        answered: Videos, or images, that it was answered about; of the public library, days on which it was asked.
+        open: Ready videos, or images, that it concerns and was not answered about; of the public library 1 if it was
+            not asked today. None for versions that are not asked any more.
         hits: What it found.
-        truncated: Videos of which the service may hold more hits than it can be made to give.
+        truncated: Those of which the service may hold more hits than it can be made to give.
         last_searched_at: When it got its last answer.
     """
 
@@ -65,16 +68,22 @@ def query_statuses(pipeline: Pipeline, name: str) -> tuple[QueryStatus, ...]:
     set_name, _, query_id = name.partition(".")
     query_set = _find_set(pipeline, set_name)
     ledger = pipeline.ledger.searches
-    coverage = ledger.coverage_of(set_name)
+    coverage = (
+        *ledger.coverage_of(set_name),
+        *pipeline.ledger.image_searches.coverage_of(set_name),
+        *pipeline.ledger.public_searches.coverage_of(set_name),
+    )
     known = [version for version in ledger.versions(set_name) if query_id in ("", version.query_id)]
-    current = [pair for pair in questions_of(query_set) if query_id in ("", pair[0].id)]
+    current = [pair for pair in _questions(query_set) if query_id in ("", pair[0].id)]
     if not current and not known:
         ids = [query.id for query in query_set.queries]
         hint = nearest_word(query_id, ids) or f"it has: {', '.join(ids)}"
         raise NoSuchQuery(f"the query set {set_name} has no query {query_id!r}; {hint}")
     order = {query.id: place for place, query in enumerate(query_set.queries)}
     statuses = [
-        _status(query_record(query_set, query), coverage, open_count=ledger.count_unanswered(question), retired_at=None)
+        _status(
+            query_record(query_set, query), coverage, open_count=_open_count(pipeline, query, question), retired_at=None
+        )
         for query, question in sorted(current, key=lambda pair: order[pair[0].id])
     ]
     asked_today = {(question.query_id, question.query_version) for _, question in current}
@@ -83,6 +92,19 @@ def query_statuses(pipeline: Pipeline, name: str) -> tuple[QueryStatus, ...]:
         *statuses,
         *(_status(version, coverage, open_count=None, retired_at=version.retired_at) for version in earlier),
     )
+
+
+def _questions(query_set: QuerySet) -> tuple[tuple[SavedQuery, Question], ...]:
+    return (*questions_of(query_set), *image_questions(query_set), *public_questions(query_set))
+
+
+def _open_count(pipeline: Pipeline, query: SavedQuery, question: Question) -> int:
+    ledger = pipeline.ledger
+    if isinstance(query, ImageLibraryQuery):
+        return len(ledger.image_searches.unanswered(question, uploaded_before=pipeline.now()))
+    if isinstance(query, PublicQuery):
+        return int(not ledger.public_searches.is_answered(question, day=day_of_asking(pipeline)))
+    return ledger.searches.count_unanswered(question)
 
 
 def _find_set(pipeline: Pipeline, name: str) -> QuerySet:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger import Failure, ImportState, ItemState, VideoState
 from visualsearch_pipeline.ledger.schema import archive, coverage, items, transcriptions, uploads, videos
+from visualsearch_pipeline.ledger.schema_images import image_coverage, images
+from visualsearch_pipeline.ledger.schema_public import public_answers
 from visualsearch_pipeline.ledger.schema_sources import import_tasks, url_uploads
 from visualsearch_pipeline.pipeline.images import waiting_images
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
@@ -39,6 +42,9 @@ class Status:
     failures: tuple[Failure, ...]
     budget_stops: tuple[Failure, ...]
     broken_query_sets: tuple[BrokenQuerySet, ...]
+    images: Mapping[str, int] = field(default_factory=dict)
+    image_pairs: int = 0
+    public_answers: int = 0
     urls: dict[str, int] = field(default_factory=dict)
     imports: dict[str, int] = field(default_factory=dict)
 
@@ -87,6 +93,9 @@ def read_status(pipeline: Pipeline) -> Status:
         failures=tuple(failure for failure in unresolved if failure.step != BUDGET_STEP),
         budget_stops=tuple(failure for failure in unresolved if failure.step == BUDGET_STEP and pending.to_do),
         broken_query_sets=pipeline.catalog.broken,
+        images=_by_state(ledger.count_by(images.c.state)),
+        image_pairs=sum(ledger.count_by(image_coverage.c.truncated).values()),
+        public_answers=sum(ledger.count_by(public_answers.c.truncated).values()),
         urls=_by_state(ledger.count_by(url_uploads.c.state)),
         imports=imports_by_state,
     )
