@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 ASSETS = {
-    *("source", "library", "media", "uploads", "videos", "transcripts", "captions", "archive", "warehouse"),
+    *("source", "library", "media", "uploads", "videos", "transcripts", "captions", "archive", "warehouse", "report"),
+    "report",
     "hits/street",
 }
 
@@ -53,7 +54,7 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     definitions = build_visual_search_defs(project.settings)
     dg.Definitions.validate_loadable(definitions)
     repository = definitions.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing", "results"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily", "library_check"}
     graph = definitions.resolve_asset_graph()
     media, hits = dg.AssetKey("media"), dg.AssetKey(["hits", "street"])

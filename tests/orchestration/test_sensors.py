@@ -1,18 +1,20 @@
-"""Sensors and the schedule: they ask for what is to do, once, and say why they do not."""
+"""Sensors, conditions and the schedule: they ask for what is to do, once, and say why they do not."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
-from visualsearch_pipeline.orchestration import VisualSearchResource, build_visual_search_defs
-from visualsearch_pipeline.sandbox import FaultKind, FaultRule
+from tests.orchestration.daemon import AskedFor, Daemon, days
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule, TransitionPlan
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
@@ -26,74 +28,40 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield ephemeral
 
 
-class Daemon:
-    """What Dagster's daemon does for one project: evaluates a sensor, and runs what it requests."""
-
-    def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
-        self.definitions = build_visual_search_defs(project.settings)
-        self.instance = instance
-        self._resource = VisualSearchResource.from_settings(project.settings).model_copy(
-            update={"api_key": project.server.api_key}
-        )
-        self._seen: set[str] = set()
-
-    def tick(self, name: str) -> Any:
-        sensor = self.definitions.resolve_sensor_def(name)
-        with dg.build_sensor_context(
-            instance=self.instance,
-            definitions=self.definitions,
-            resources={"visual_search": self._resource},
-        ) as context:
-            return sensor.evaluate_tick(context)
-
-    def request(self, name: str) -> list[dg.RunRequest]:
-        """Evaluate, and leave out the run keys that were requested before, as the daemon does."""
-        requests = [request for request in self.tick(name).run_requests or () if request.run_key not in self._seen]
-        self._seen |= {request.run_key for request in requests if request.run_key}
-        return requests
-
-    def execute(self, name: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-        job_name = self.definitions.resolve_sensor_def(name).job_name
-        assert job_name is not None
-        job = self.definitions.resolve_job_def(job_name)
-        return job.execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
-            tags=dict(request.tags),
-        )
-
-    def evaluate_schedule(self, at: datetime) -> Any:
-        schedule = self.definitions.resolve_schedule_def("daily")
-        with dg.build_schedule_context(
-            instance=self.instance,
-            scheduled_execution_time=at,
-            repository_def=self.definitions.get_repository_def(),
-            resources={"visual_search": self._resource},
-        ) as context:
-            return schedule.evaluate_tick(context)
+def upload_all(daemon: Daemon) -> None:
+    """Let `new_media` ask until it asks for nothing, and run all of it."""
+    for _ in range(5):
+        requests = daemon.request("new_media")
+        if not requests:
+            return
+        for request in requests:
+            daemon.execute(request)
+    raise AssertionError(f"new_media does not stop asking: {daemon.asked}")
 
 
-def days(requests: list[dg.RunRequest]) -> set[date]:
-    return {date.fromisoformat(request.partition_key or "") for request in requests}
-
-
-def test_the_sensors_alone_take_footage_to_the_published_tables(
+def test_the_sensors_alone_take_footage_to_the_published_tables_and_ask_for_nothing_twice(
     make_project: MakeProject, instance: dg.DagsterInstance
 ) -> None:
     project = make_project(("red",))
     project.add_clip("blue", days_ago=3)
+    yesterday, earlier = project.today - timedelta(days=1), project.today - timedelta(days=3)
     daemon = Daemon(project, instance)
-    requests = daemon.request("new_media")
-    assert days(requests) == {project.today - timedelta(days=number) for number in (1, 3)}
-    for request in requests:
-        assert daemon.execute("new_media", request).success
+    assert daemon.follow() == []
+    upload_all(daemon)
     project.server.settle()
-    requests = daemon.request("indexing")
-    assert days(requests) == {project.today - timedelta(days=number) for number in (1, 3)}
-    for request in requests:
-        assert daemon.execute("indexing", request).success
-    assert daemon.request("new_media") == []
-    assert daemon.request("indexing") == []
+    for request in daemon.request("indexing"):
+        assert daemon.execute(request).success
+    followed = daemon.follow()
+    for name in ("new_media", "indexing"):
+        assert daemon.request(name) == []
+    assert daemon.follow() == []
+    asked = Counter(daemon.asked)
+    per_day = ("media", "uploads", "videos", "hits/street", "transcripts", "captions", "archive")
+    assert {entry for entry in asked if entry.day} == {
+        AskedFor(name, day) for name in per_day for day in (earlier, yesterday)
+    }
+    assert all(count == 1 for entry, count in asked.items() if entry.day)
+    assert AskedFor("warehouse", None) in followed
     by_sensors = project.sql(HITS)
     mark = project.mark()
     assert project.run().is_done
@@ -101,24 +69,86 @@ def test_the_sensors_alone_take_footage_to_the_published_tables(
     assert project.sql(HITS) == by_sensors != []
 
 
-def test_the_same_work_is_requested_under_the_same_run_key(project: Project, instance: dg.DagsterInstance) -> None:
+def test_a_run_of_the_whole_graph_leaves_nothing_for_the_conditions(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red",))
     daemon = Daemon(project, instance)
-    first, again = (daemon.tick("new_media").run_requests or [] for _ in range(2))
-    windows = {(request.run_key or "").rpartition(":")[2] for request in (*first, *again)}
-    if len(windows) == 1:  # else the quarter of an hour ended between the two
-        assert [request.run_key for request in first] == [request.run_key for request in again] != []
-    # Other work, another key: a day that was asked for in vain is asked for again when something changes.
+    daemon.follow()
+    upload_all(daemon)
+    project.server.settle()
+    whole = [dg.AssetKey(name.split("/")) for name in ("videos", "hits/street", "transcripts", "captions", "archive")]
+    day = project.today - timedelta(days=1)
+    result = daemon.materialize([*whole, dg.AssetKey("warehouse")], {"dagster/partition": day.isoformat()})
+    assert result.success
+    assert daemon.follow() == []
+    assert daemon.request("indexing") == []
+
+
+def test_work_that_does_not_move_is_asked_for_later_and_later(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red",))
+    daemon = Daemon(project, instance)
+    (request,) = daemon.request("new_media")
+    # Nobody runs it: the same work is not asked for again now,
+    assert daemon.request("new_media") == []
+    asked = json.loads(daemon.cursor("new_media"))["asked"]["media"]
+    ((day, first),) = asked.items()
+    assert (day, first["times"]) == ((project.today - timedelta(days=1)).isoformat(), 1)
+    # a quarter of an hour later it is, and then not for half an hour,
+    for minutes, expected in ((14, 0), (16, 1)):
+        assert len(daemon.tick("new_media", cursor=asked_minutes_ago(daemon, minutes)).run_requests or ()) == expected
+    assert json.loads(daemon.cursor("new_media"))["asked"]["media"][day]["times"] == 2
+    assert not daemon.tick("new_media", cursor=asked_minutes_ago(daemon, 29)).run_requests
+    # and other work at once.
     project.add_clip("red-2")
-    changed = daemon.tick("new_media").run_requests or []
-    assert days(changed) == days(first)
-    assert changed[0].run_key != first[0].run_key
+    (changed,) = daemon.request("new_media")
+    assert days([changed]) == days([request])
+    assert changed.run_key != request.run_key
 
 
-def test_a_sensor_that_asks_for_nothing_says_why(make_project: MakeProject, instance: dg.DagsterInstance) -> None:
+def asked_minutes_ago(daemon: Daemon, minutes: float) -> str:
+    """The cursor of `new_media`, as if all in it had been asked for so long ago."""
+    cursor = json.loads(daemon.cursor("new_media"))
+    moment = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    for by_day in cursor["asked"].values():
+        for asked in by_day.values():
+            asked["at"] = moment
+    return json.dumps(cursor)
+
+
+def test_days_without_gaps_are_requested_as_one_run(make_project: MakeProject, instance: dg.DagsterInstance) -> None:
+    project = make_project(())
+    for number in (2, 3, 4, 9):
+        project.add_clip(f"red-{number}", days_ago=number)
+    requests = Daemon(project, instance).request("new_media")
+    assert [len(days([request])) for request in requests] == [1, 3]
+
+
+@pytest.mark.parametrize("cursor", ['{"version": 3}', "a file's name", '{"asked": []}'])
+def test_a_cursor_of_another_version_fails_the_tick_and_says_what_to_do(
+    cursor: str, project: Project, instance: dg.DagsterInstance
+) -> None:
+    daemon = Daemon(project, instance)
+    for name in ("new_media", "indexing"):
+        with pytest.raises(dg.Failure, match=rf"sensor {name} cannot be read.*Reset cursor"):
+            daemon.tick(name, cursor=cursor)
+    assert project.calls() == []
+
+
+def test_the_cursor_of_the_first_version_is_read(project: Project, instance: dg.DagsterInstance) -> None:
+    left = '{"version": 1, "files": 2, "looked_at": "2026-11-20T00:00:00+00:00"}'
+    assert len(Daemon(project, instance).tick("new_media", cursor=left).run_requests) == 1
+
+
+def test_a_sensor_that_asks_for_nothing_says_why_in_numbers(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
     project = make_project(())
     daemon = Daemon(project, instance)
     nothing = daemon.tick("new_media")
-    assert nothing.run_requests == []
+    assert not nothing.run_requests
     assert "0 files, 0 new" in (nothing.skip_message or "")
     project.configure(source={"settle_seconds": 3600})
     project.add_clip("red", days_ago=0)
@@ -134,32 +164,91 @@ def test_videos_being_indexed_are_polled_and_not_searched(
 ) -> None:
     project = make_project(indexing_seconds=3600)
     daemon = Daemon(project, instance)
-    for request in daemon.request("new_media"):
-        daemon.execute("new_media", request)
+    upload_all(daemon)
     waiting = daemon.tick("indexing")
-    assert "2 videos being indexed" in (waiting.skip_message or "")
+    assert "2 videos being indexed, 0 stuck, 0 missing; 2 asked about now" in (waiting.skip_message or "")
     assert project.billable_calls() == ["upload", "upload"]
     project.server.settle()
     project.server.clock.advance(3700)
     assert len(daemon.request("indexing")) == 1
 
 
+def test_a_broken_file_fails_its_day_and_keeps_no_other_file_from_being_searched(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red",))
+    broken = project.footage / "broken.mp4"
+    broken.write_text("no video")
+    project.touch(broken)
+    daemon = Daemon(project, instance)
+    daemon.follow()
+    (request,) = daemon.request("new_media")
+    assert not daemon.execute(request).success
+    (request,) = daemon.request("new_media")
+    assert [key.to_user_string() for key in request.asset_selection or ()] == ["uploads"]
+    assert daemon.execute(request).success
+    project.server.settle()
+    for request in daemon.request("indexing"):
+        assert daemon.execute(request).success
+    daemon.follow()
+    assert project.sql("SELECT DISTINCT media_name FROM hits JOIN videos USING (video_no)") == [("red.mp4",)]
+
+
+def test_a_video_that_fails_keeps_no_other_from_being_searched(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red", "blue"))
+    project.server.transitions.plan(TransitionPlan(file_name="blue*", fail_with="unsupported"))
+    daemon = Daemon(project, instance)
+    daemon.follow()
+    upload_all(daemon)
+    project.server.settle()
+    for request in daemon.request("indexing"):
+        assert daemon.execute(request).success
+    assert AskedFor("hits/street", project.today - timedelta(days=1)) in daemon.follow()
+    assert project.sql("SELECT DISTINCT media_name FROM hits JOIN videos USING (video_no)") == [("red.mp4",)]
+    # It is asked about no more.
+    assert daemon.request("indexing") == []
+
+
+def test_a_late_file_touches_its_old_day(make_project: MakeProject, instance: dg.DagsterInstance) -> None:
+    project = make_project(("red",))
+    daemon = Daemon(project, instance)
+    daemon.follow()
+    upload_all(daemon)
+    project.add_clip("red-2", days_ago=20)
+    upload_all(daemon)
+    project.server.settle()
+    for request in daemon.request("indexing"):
+        daemon.execute(request)
+    old = project.today - timedelta(days=20)
+    assert AskedFor("hits/street", old) in daemon.follow()
+    assert project.sql(f"SELECT count(*) FROM hits WHERE day = DATE '{old}'") != [(0,)]  # noqa: S608  a date of ours
+
+
 def test_a_day_whose_run_is_under_way_is_not_requested_again(project: Project, instance: dg.DagsterInstance) -> None:
     daemon = Daemon(project, instance)
+    (media,) = daemon.request("new_media")
+    daemon.execute(media)
     (request,) = daemon.request("new_media")
-    stall = project.server.faults.add(FaultRule(operation="upload", kind=FaultKind.STALL, seconds=4, count=2))
-    run = threading.Thread(target=daemon.execute, args=("new_media", request))
+    stall = project.server.faults.add(FaultRule(operation="upload", kind=FaultKind.STALL, seconds=3, count=2))
+    run = threading.Thread(target=daemon.execute, args=(request,))
     run.start()
     try:
         until = time.monotonic() + 60
         while not next(rule.fired for rule in project.server.faults.rules() if rule.fault_id == stall):
             assert time.monotonic() < until
             time.sleep(0.01)
-        project.add_clip("red-2")  # would be another run key
-        assert daemon.tick("new_media").run_requests == []
+        project.add_clip("red-2")
+        (found,) = daemon.request("new_media")
+        daemon.execute(found)
+        # Another content is to be sent now, and the day has a run for that.
+        busy = daemon.tick("new_media")
+        assert busy.run_requests == []
+        assert "1 days under way" in (busy.skip_message or "")
     finally:
         run.join()
-    assert len(daemon.request("new_media")) == 1
+    assert [key.to_user_string() for key in daemon.request("new_media")[0].asset_selection or ()] == ["uploads"]
 
 
 def test_a_source_that_is_not_there_fails_the_tick_in_words(project: Project, instance: dg.DagsterInstance) -> None:
@@ -173,16 +262,8 @@ def test_a_service_that_is_down_fails_the_tick_and_the_next_one_goes_on(
 ) -> None:
     project = make_project(("red",))
     daemon = Daemon(project, instance)
-    for request in daemon.request("new_media"):
-        daemon.execute("new_media", request)
+    upload_all(daemon)
     project.server.settle()
-    project.server.faults.add(FaultRule(operation="list_videos", kind=FaultKind.CODE, code="0402", message="broke"))
-    project.server.faults.add(FaultRule(operation="get_metadata", kind=FaultKind.CODE, code="0402", message="broke"))
-    # The run above polled already; a video that came since then is what is open.
-    project.add_clip("red-2")
-    for request in daemon.request("new_media"):
-        with pytest.raises(dg.Failure, match="0402"):
-            daemon.execute("new_media", request)
     project.server.faults.add(FaultRule(operation="list_videos", kind=FaultKind.CODE, code="0402", message="broke"))
     with pytest.raises(dg.Failure, match="0402"):
         daemon.tick("indexing")
@@ -190,17 +271,26 @@ def test_a_service_that_is_down_fails_the_tick_and_the_next_one_goes_on(
     assert len(daemon.request("indexing")) == 1
 
 
-def test_the_daily_schedule_asks_for_every_day_with_anything_left_to_do(
+def test_the_daily_schedule_does_all_that_is_pending_step_by_step(
     make_project: MakeProject, instance: dg.DagsterInstance
 ) -> None:
     project = make_project(("red",))
     project.add_clip("blue", days_ago=7)
+    (project.footage / "broken.mp4").write_text("no video")
+    project.touch(project.footage / "broken.mp4")
     daemon = Daemon(project, instance)
     at = datetime(2026, 11, 21, 3, tzinfo=UTC)
-    asked = daemon.evaluate_schedule(at).run_requests
-    assert days(asked) == {project.today - timedelta(days=number) for number in (1, 7)}
-    assert all(request.run_key.startswith("daily:2026-11-21:") for request in asked)
-    project.run()
+    (asked,) = daemon.evaluate_schedule(at).run_requests
+    assert asked.run_key == "daily:2026-11-21"
+    assert asked.tags["visualsearch/reason"] == "daily schedule: 2 days with work"
+    job = daemon.definitions.resolve_job_def("daily")
+    # Without waiting, one night sends what is new and the next asks about it.
+    for _ in range(2):
+        assert job.execute_in_process(instance=instance).success
+        project.server.settle()
+    assert project.sql("SELECT DISTINCT media_name FROM hits JOIN videos USING (video_no)") == [("red.mp4",)]
+    reasons = {run.tags.get("visualsearch/reason") for run in instance.get_runs() if run.job_name != "daily"}
+    assert reasons == {"daily schedule"}
     done = daemon.evaluate_schedule(at)
     assert not done.run_requests
     assert done.skip_message == "nothing is left to do"

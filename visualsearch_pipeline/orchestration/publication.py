@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from visualsearch_pipeline.orchestration.automation import once_anything_changed
 from visualsearch_pipeline.orchestration.day_asset import op_name
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.steps import StepEvent, StepRunner
+from visualsearch_pipeline.pipeline.alerts import send_alerts
 from visualsearch_pipeline.pipeline.publish import publish
 
 
@@ -21,6 +23,7 @@ def warehouse_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.As
         deps=[dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in upstream],
         group_name=GROUP,
         kinds={"duckdb", "parquet"},
+        automation_condition=once_anything_changed(),
         description=(
             f"All tables in one read-only DuckDB file: `{runner.settings.database_path}`.\n\n"
             "- **Grain**: the database. It has no partitions: one materialization brings in every day that changed.\n"
@@ -37,13 +40,18 @@ def warehouse_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.As
     def events(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         with runner.open(context) as pipeline:
             publication = publish(pipeline)
+            # Once they are published, so that whoever reads an alert finds its hits.
+            alerts = send_alerts(pipeline)
             yield dg.MaterializeResult(
                 asset_key=keys.warehouse,
                 metadata={
                     "database": dg.MetadataValue.path(str(publication.database_path)),
                     "changed": dg.MetadataValue.bool(publication.changed),
+                    "rebuilt": dg.MetadataValue.bool(publication.changed and publication.rebuilt),
                     "size_bytes": dg.MetadataValue.int(publication.size_bytes),
                     "dagster/row_count": dg.MetadataValue.int(publication.row_counts["hits"]),
+                    "alerts_delivered": dg.MetadataValue.int(alerts.delivered),
+                    "alerts_not_delivered": dg.MetadataValue.int(alerts.failed + alerts.given_up),
                     **{f"{name}_rows": dg.MetadataValue.int(rows) for name, rows in publication.row_counts.items()},
                 },
             )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from visualsearch_pipeline.ledger import TranscriptionKind
+from visualsearch_pipeline.orchestration.automation import after_each_update
 from visualsearch_pipeline.orchestration.day_asset import ASKED_TOGETHER, IN_PIECES, DayStep, StepOutcome, day_asset
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.metadata import column_schema, counts_of, preview, row_count
@@ -27,6 +28,7 @@ def transcription_asset(runner: StepRunner, keys: AssetKeys, kind: Transcription
         group_name=GROUP,
         kinds={"python", "parquet"},
         metadata=column_schema(kind),
+        automation_condition=after_each_update(),
         description=(
             f"{what}, by segment.\n\n"
             "- **Grain**: one segment.\n"
@@ -72,6 +74,8 @@ def archive_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.Asse
         group_name=GROUP,
         kinds={"python", "file"},
         metadata=column_schema("archive"),
+        # Keyframes are those of hits; without query sets there are only the videos.
+        automation_condition=after_each_update(except_of=[keys.videos] if hits else ()),
         description=(
             "The originals by `video_no` and the keyframes of hits, each downloaded, hashed and compared.\n\n"
             "- **Grain**: one file.\n"

@@ -35,6 +35,7 @@ def daily_schedule(runner: StepRunner, keys: AssetKeys) -> dg.ScheduleDefinition
             keys=keys,
             reason="daily schedule",
             execute=runner.execute,
+            leaves_scheduled_sets=True,
         )
         try:
             status = pending.run(wait=False)
@@ -69,7 +70,7 @@ def daily_schedule(runner: StepRunner, keys: AssetKeys) -> dg.ScheduleDefinition
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="schedule:daily") as pipeline:
                 look_at_source(pipeline)
-                days = pending_work(pipeline).to_do
+                days = pending_work(pipeline).unscheduled.to_do
         except (PipelineError, LedgerError) as error:
             raise dg.Failure(description=str(error)) from error
         if not days:

@@ -1,143 +1,153 @@
-"""Waiting is a sensor's work: no run sleeps. `pipeline/pending.py` decides what is to do; here it is asked for."""
+"""The sensors `new_media` and `indexing`: waiting is their work, so that no run sleeps.
+
+`pipeline/pending.py` says what is left to do, `requests.py` whether to ask for it now. What follows from indexed videos
+is asked for by the conditions in `automation.py`, which also says who asks for what.
+"""
 
 # Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
 import dagster as dg
 
 from visualsearch_pipeline.api import VisualSearchError
-from visualsearch_pipeline.ledger import ItemState, LedgerError
+from visualsearch_pipeline.ledger import LedgerError
+from visualsearch_pipeline.orchestration.cursors import SensorCursor, read_cursor
+from visualsearch_pipeline.orchestration.day_work import media_work, result_work, upload_work
 from visualsearch_pipeline.orchestration.keys import AssetKeys
-from visualsearch_pipeline.orchestration.run_tags import REASON_TAG
+from visualsearch_pipeline.orchestration.requests import RETRY_SECONDS, DayWork, Decision, decide, run_requests
+from visualsearch_pipeline.orchestration.run_tags import days_under_way
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.errors import PipelineError
 from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import look_at_source
-from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
-from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.pending import pending_work
+from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 
-RETRY_SECONDS: Final = 900
-"""How long the same work is not asked for again: a run key is remembered for ever, a failed run's included."""
+__all__ = ["RETRY_SECONDS", "indexing_sensor", "new_media_sensor"]
 
-_UNFINISHED: Final = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-)
-_LANE_TAG: Final = "visualsearch/lane"
+_POLL_SECONDS: Final = 30.0
+"""Dagster gives a tick 60 s, and keeps neither cursor nor requests of one that takes longer."""
 
 
 def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition:
-    """The sensor `new_media`: lists the source and requests the days with something to look into or to send."""
-    selection = dg.AssetSelection.assets(keys.media, keys.uploads, keys.videos)
+    """The sensor `new_media`: lists the source and requests the days with something to look into or to send.
+
+    `media` and `uploads` are runs of their own: a file that cannot be uploaded fails its day of `media`, and is not to
+    keep the day's other files from being sent.
+    """
+    name = keys.name("new_media")
 
     @dg.sensor(
-        name=keys.name("new_media"),
+        name=name,
         required_resource_keys={runner.resource_key},
-        asset_selection=selection,
+        asset_selection=dg.AssetSelection.assets(keys.media, keys.uploads),
         minimum_interval_seconds=30,
         description="Lists the source. Requests the days with files to look into or contents to upload.",
     )
     def new_media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:new_media") as pipeline:
                 source = look_at_source(pipeline)
                 work = pending_work(pipeline)
-                requests = list(_requests(context, pipeline, lane="media", days=_media_days(work), work=work))
+                tick = _Tick(context, pipeline, cursor)
+                tick.request("media", media_work(pipeline, work), assets=[keys.media], reason="new media")
+                tick.request("uploads", upload_work(pipeline, work), assets=[keys.uploads], reason="contents to upload")
         except (PipelineError, LedgerError) as error:
             raise dg.Failure(description=str(error)) from error
-        cursor = json.dumps({"version": 1, "files": source.files, "looked_at": datetime.now(UTC).isoformat()})
-        if requests:
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
-        return dg.SensorResult(
-            skip_reason=(
-                f"{source.files} files, {source.new} new, {source.settling} still being written; "
-                f"nothing to look into or to send that was not asked for in the last {RETRY_SECONDS // 60} minutes."
-            ),
-            cursor=cursor,
+        return tick.result(
+            f"{source.files} files, {source.new} new, {source.settling} still being written; {source.urls} URLs"
         )
 
     return new_media
 
 
-def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.AssetKey]) -> dg.SensorDefinition:
-    """The sensor `indexing`: polls what is being indexed and requests the days with videos to ask about."""
-    selection = dg.AssetSelection.assets(
-        keys.videos, keys.transcripts, keys.captions, keys.archive, keys.warehouse, *hits
-    )
+def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, followers: Collection[dg.AssetKey]) -> dg.SensorDefinition:
+    """The sensor `indexing`: polls what is being indexed; requests `videos` of the days with something to ask or fetch.
+
+    What follows from `videos` is asked for by conditions, once `videos` is materialized.
+
+    Args:
+        runner: opens the pipeline.
+        keys: the names of the assets.
+        followers: what follows from `videos`. While one of these has a run for a day, the day is left alone.
+    """
+    name = keys.name("indexing")
 
     @dg.sensor(
-        name=keys.name("indexing"),
+        name=name,
         required_resource_keys={runner.resource_key},
-        asset_selection=selection,
+        asset_selection=dg.AssetSelection.assets(keys.videos),
         minimum_interval_seconds=30,
         description="Polls the videos being indexed. Requests the days with videos to search, transcribe or archive.",
     )
     def indexing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:indexing") as pipeline:
-                report = poll(pipeline)
-                work = pending_work(pipeline)
-                days = sorted({*work.after_indexing, *report.finished_days})
-                requests = list(_requests(context, pipeline, lane="results", days=days, work=work))
+                report = poll(pipeline, time_box=TimeBox.of(_POLL_SECONDS))
+                work = result_work(pipeline, pending_work(pipeline).unscheduled, finished=report.finished_days)
+                tick = _Tick(context, pipeline, cursor)
+                tick.request("videos", work, assets=[keys.videos], busy_with=followers, reason="videos to ask about")
         except (PipelineError, LedgerError, VisualSearchError) as error:
             raise dg.Failure(description=str(error)) from error
-        cursor = json.dumps({"version": 1, "polled_at": datetime.now(UTC).isoformat()})
-        if requests:
-            return dg.SensorResult(run_requests=requests, cursor=cursor)
-        return dg.SensorResult(
-            skip_reason=(
-                f"{report.indexing} videos being indexed, {report.stuck} stuck, {report.missing} missing; "
-                f"nothing to ask about that was not asked for in the last {RETRY_SECONDS // 60} minutes."
-            ),
-            cursor=cursor,
+        return tick.result(
+            f"{report.indexing} videos being indexed, {report.stuck} stuck, {report.missing} missing; "
+            f"{report.asked} asked about now, {report.not_due} not yet due"
         )
 
     return indexing
 
 
-def _media_days(work: PendingWork) -> Iterable[date]:
-    return sorted({*work.media, *work.uploads})
+class _Tick:
+    """The requests and the cursor of one tick, collected lane by lane."""
 
+    def __init__(self, context: dg.SensorEvaluationContext, pipeline: Pipeline, cursor: SensorCursor) -> None:
+        self._context = context
+        self._now = pipeline.now()
+        self._cursor = cursor
+        self._decisions: dict[str, Decision] = {}
+        self._requests: list[dg.RunRequest] = []
 
-def _requests(
-    context: dg.SensorEvaluationContext, pipeline: Pipeline, *, lane: str, days: Iterable[date], work: PendingWork
-) -> Iterable[dg.RunRequest]:
-    """One run per day whose work changed since it was last asked for, or was asked for long enough ago."""
-    busy = _days_under_way(context, lane)
-    for day in days:
-        if day in busy:
-            continue
-        window = int(pipeline.now().timestamp()) // RETRY_SECONDS
-        mark = hashlib.sha256(_state(pipeline, day, work, lane=lane).encode()).hexdigest()[:16]
-        yield dg.RunRequest(
-            run_key=f"{lane}:{day.isoformat()}:{mark}:{window}",
-            partition_key=day.isoformat(),
-            tags={_LANE_TAG: lane, REASON_TAG: "new media" if lane == "media" else "videos became ready"},
+    def request(
+        self,
+        lane: str,
+        pending: Mapping[date, DayWork],
+        *,
+        assets: Sequence[dg.AssetKey],
+        reason: str,
+        busy_with: Iterable[dg.AssetKey] = (),
+    ) -> None:
+        """Request what is due of a lane.
+
+        Args:
+            lane: what the work is called in the cursor.
+            pending: what is left to do, by day.
+            assets: what to materialize.
+            reason: why, for the runs' tag.
+            busy_with: further assets; a day with a run of one of them is left alone.
+        """
+        decision = decide(
+            pending,
+            asked=self._cursor.asked.get(lane, {}),
+            under_way=days_under_way(self._context.instance, [*assets, *busy_with]) if pending else frozenset(),
+            now=self._now,
         )
+        self._decisions[lane] = decision
+        self._requests += run_requests(decision, assets=assets, lane=lane, reason=reason, now=self._now)
 
-
-def _state(pipeline: Pipeline, day: date, work: PendingWork, *, lane: str) -> str:
-    """What is to be done on a day, in a form that differs when the work does."""
-    ledger = pipeline.ledger
-    if lane == "media":
-        items = [
-            (item.uri, item.size_bytes, item.modified_at) for item in ledger.items.in_state(ItemState.FOUND, days=[day])
-        ]
-        return repr((items, [upload.sha256 for upload in ledger.uploads.open(days=[day])]))
-    sets = [name for name, days in work.hits.items() if day in days]
-    ready = [video.video_no for video in ledger.videos.ready(days=[day])]
-    return repr((sets, day in work.transcripts, day in work.captions, day in work.archive, ready))
-
-
-def _days_under_way(context: dg.SensorEvaluationContext, lane: str) -> set[date]:
-    runs = context.instance.get_run_records(dg.RunsFilter(statuses=list(_UNFINISHED), tags={_LANE_TAG: lane}))
-    keys = (record.dagster_run.tags.get("dagster/partition") for record in runs)
-    return {date.fromisoformat(key) for key in keys if key}
+    def result(self, seen: str) -> dg.SensorResult:
+        """What the tick gives back; `seen` says what it saw, in numbers."""
+        cursor = SensorCursor(
+            looked_at=self._now,
+            asked={lane: decision.asked for lane, decision in self._decisions.items() if decision.asked},
+        ).model_dump_json()
+        if self._requests:
+            return dg.SensorResult(run_requests=self._requests, cursor=cursor)
+        counts = [(decision.under_way, decision.later) for decision in self._decisions.values()]
+        under_way, later = (sum(numbers) for numbers in zip(*counts, strict=True))
+        left = f"{under_way} days under way, {later} asked for already and tried again later"
+        return dg.SensorResult(skip_reason=f"{seen}; nothing new to ask for ({left}).", cursor=cursor)
