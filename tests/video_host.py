@@ -35,7 +35,7 @@ def serving(folder: Path) -> Iterator[VideoHost]:
             self.end_headers()
             self.wfile.write(path.read_bytes())
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

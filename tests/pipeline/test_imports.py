@@ -166,7 +166,8 @@ def test_an_import_that_falls_short_is_finished_once_it_brings_nothing_more(impo
     start(importing)
     importing.server.settle()
     with importing.pipeline() as pipeline:
-        assert (report := run_imports(pipeline)).running == 1 and report.videos == 1
+        report = run_imports(pipeline)
+        assert (report.running, report.videos) == (1, 1)
     with importing.pipeline(clock=later(hours=2)) as pipeline:
         assert run_imports(pipeline).finished == 1
         (task,) = pipeline.ledger.imports.all()

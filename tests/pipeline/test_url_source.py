@@ -12,6 +12,7 @@ import pytest
 from video_host import VideoHost, serving
 
 from visualsearch_pipeline.ledger import UploadState
+from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pending import pending_work
 from visualsearch_pipeline.pipeline.status import read_status
@@ -90,6 +91,143 @@ def test_whatever_becomes_of_an_answer_the_url_is_fetched_into_one_video(listed:
         report = upload(pipeline)
         assert (report.adopted, report.uploaded) == ((1, 0) if met.took_effect else (0, 1))
         assert not pipeline.ledger.failures.unresolved()
-    listed.run_steps()
+        listed.server.settle()
+        assert poll(pipeline).ready == 1
+        assert pipeline.ledger.calls.spent_usd() == pytest.approx(5 * 15 / 1000)
     assert len(listed.server.videos()) == 1
-    assert listed.sql("SELECT count(*) FROM videos WHERE state = 'ready'") == [(1,)]
+
+
+def look(project: Project) -> list[tuple[str, str, bool]]:
+    with project.pipeline() as pipeline:
+        look_at_source(pipeline)
+        found = pipeline.ledger.url_uploads.all_by_identity().values()
+        return sorted((upload.name, upload.state.value, upload.is_wanted) for upload in found)
+
+
+def bytes_with(folder: Path, sentinel: str) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and sentinel.encode() in path.read_bytes()]
+
+
+def test_a_link_signed_anew_is_the_same_item_and_is_sent_as_it_stands_now(listed: Project, host: VideoHost) -> None:
+    write_list(listed, f"{host.url}/red.mp4?X-Amz-Date=1&X-Amz-Signature={SECRET}-old")
+    listed.server.faults.add(FAULTS["reset before"])
+    with listed.pipeline() as pipeline:
+        look_at_source(pipeline)
+        upload(pipeline)
+    write_list(listed, f"{host.url}/red.mp4?X-Amz-Date=2&X-Amz-Signature={SECRET}-new")
+    listed.run_steps()
+    listed.run_steps()
+    assert [asked.rpartition("-")[2] for asked in host.asked] == ["new"]
+    assert listed.sql("SELECT count(*) FROM videos") == [(1,)]
+
+
+def test_no_byte_that_is_written_holds_a_token_of_a_link(listed: Project, host: VideoHost) -> None:
+    """Whatever the service repeats in its messages, and however a run ends."""
+    secrets = [f"{SECRET}-{number}" for number in range(3)]
+    write_list(
+        listed,
+        f"{host.url}/red.mp4?token={secrets[0]}",
+        f"{host.url}/gone.mp4?token={secrets[1]}",
+        f"{host.url}/blue.mp4?token={secrets[2]}",
+        f"https://user:{SECRET}@example.com/x.mp4",
+        f"no address {SECRET}",
+    )
+    listed.server.faults.add(
+        FaultRule(
+            operation="upload_url",
+            kind=FaultKind.CODE,
+            code="0001",
+            message=f"cannot fetch {host.url}/blue.mp4?token={secrets[2]} ({secrets[2]})",
+            when="before",
+        )
+    )
+    listed.configure(api={"concurrent_transfers": 1})
+    status = listed.run()
+    assert status.urls == {"uploaded": 1, "refused": 2}
+    reasons = " ".join(failure.reason for failure in status.failures)
+    assert f"cannot fetch {host.url}/blue.mp4?token=***#" in reasons
+    assert "carries a user name or a password" in reasons
+    for folder in (listed.root / "state", listed.root / "dagster"):
+        assert bytes_with(folder, "red.mp4")
+        assert bytes_with(folder, SECRET) == []
+
+
+def test_lines_come_and_go_like_files(listed: Project, host: VideoHost) -> None:
+    red, blue = f"{host.url}/red.mp4", f"{host.url}/blue.mp4"
+    write_list(listed, red, blue)
+    assert look(listed) == [("blue.mp4", "pending", True), ("red.mp4", "pending", True)]
+    write_list(listed, red)
+    assert look(listed) == [("blue.mp4", "pending", False), ("red.mp4", "pending", True)]
+    listed.run_steps()
+    assert host.asked == ["/red.mp4"]
+    write_list(listed, blue)
+    listed.run_steps()
+    assert host.asked == ["/red.mp4", "/blue.mp4"]
+    assert listed.sql("SELECT count(*) FROM videos") == [(2,)]
+
+
+def test_a_list_that_cannot_be_read_forgets_nothing(listed: Project) -> None:
+    assert look(listed) == [("red.mp4", "pending", True)]
+    text = (listed.root / "urls.txt").read_text()
+    (listed.root / "urls.txt").unlink()
+    assert look(listed) == [("red.mp4", "pending", True)]
+    with listed.pipeline() as pipeline:
+        (failure,) = pipeline.ledger.failures.unresolved(step="source")
+        assert "does not exist" in failure.reason
+    (listed.root / "urls.txt").write_text(text)
+    look(listed)
+    with listed.pipeline() as pipeline:
+        assert not pipeline.ledger.failures.unresolved()
+
+
+def test_a_private_address_is_refused_before_any_call_unless_it_is_allowed(listed: Project, host: VideoHost) -> None:
+    listed.configure(source={"allow_private_addresses": False})
+    write_list(listed, f"{host.url}/red.mp4", host.url.replace("127.0.0.1", "0x7f.1") + "/blue.mp4")
+    with listed.pipeline() as pipeline:
+        look_at_source(pipeline)
+        assert upload(pipeline).uploaded == 0
+        reasons = [failure.reason for failure in pipeline.ledger.failures.unresolved()]
+        assert len(reasons) == 2
+        assert all("allow_private_addresses" in reason and "127.0.0.1" in reason for reason in reasons)
+        assert not pending_work(pipeline).to_do
+    assert listed.calls("upload_url") == []
+    listed.configure(source={"allow_private_addresses": True})
+    listed.run_steps()
+    assert sorted(host.asked) == ["/blue.mp4", "/red.mp4"]
+    with listed.pipeline() as pipeline:
+        assert not pipeline.ledger.failures.unresolved()
+
+
+def test_what_the_service_cannot_fetch_is_set_aside_and_stops_no_other(listed: Project, host: VideoHost) -> None:
+    write_list(listed, f"{host.url}/gone.mp4", f"{host.url}/red.mp4")
+    listed.run_steps()
+    listed.run_steps()
+    assert host.asked.count("/gone.mp4") == 1
+    with listed.pipeline() as pipeline:
+        (failure,) = pipeline.ledger.failures.unresolved()
+        assert failure.subject == f"{host.url}/gone.mp4"
+        status = read_status(pipeline)
+        assert (status.urls, status.is_done) == ({"refused": 1, "uploaded": 1}, True)
+
+
+def test_files_and_urls_go_side_by_side_and_days_come_from_the_line(listed: Project, host: VideoHost) -> None:
+    day = listed.today - timedelta(days=3)
+    (listed.root / "urls.csv").write_text(f"url,day,name,tags\n{host.url}/blue.mp4,{day},Gate,north\n")
+    listed.configure(source={"urls": "urls.csv", "path": "footage"})
+    listed.add_clip("red", days_ago=1)
+    listed.run_steps()
+    rows = listed.sql("SELECT origin, day, media_name, list_contains(tags, 'north') FROM videos ORDER BY day")
+    assert rows == [("url", day, "Gate", True), ("file", listed.today - timedelta(days=1), "red.mp4", False)]
+
+
+def test_a_fetch_under_way_when_its_process_died_is_looked_for_first(listed: Project) -> None:
+    with listed.pipeline() as pipeline:
+        look_at_source(pipeline)
+        (queued,) = pipeline.ledger.url_uploads.open()
+        pipeline.ledger.url_uploads.record_intent(queued.identity, at=pipeline.now())
+    with listed.pipeline() as pipeline:
+        assert upload(pipeline).uploaded == 1
+        (call,) = listed.calls("list_videos")
+        assert call.sequence < listed.calls("upload_url")[0].sequence
+        (known,) = pipeline.ledger.url_uploads.all_by_identity().values()
+        assert known.state is UploadState.UPLOADED

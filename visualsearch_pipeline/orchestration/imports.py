@@ -5,22 +5,30 @@ They are there if the settings name a file of imports.
 
 # Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
 
+from datetime import date
+from typing import Final
+
 import dagster as dg
 
 from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import ImportState, LedgerError
 from visualsearch_pipeline.ledger.schema_sources import import_tasks, imported_videos
+from visualsearch_pipeline.orchestration.cursors import SensorCursor, read_cursor
 from visualsearch_pipeline.orchestration.day_asset import AT_ONCE, DayStep, StepOutcome, day_asset
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.metadata import counts_of, row_count, states
+from visualsearch_pipeline.orchestration.requests import DayWork, decide, run_requests
 from visualsearch_pipeline.orchestration.run_config import DayConfig
-from visualsearch_pipeline.orchestration.run_tags import REASON_TAG, days_under_way
-from visualsearch_pipeline.orchestration.sensors import RETRY_SECONDS
+from visualsearch_pipeline.orchestration.run_tags import days_under_way
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.errors import PipelineError
 from visualsearch_pipeline.pipeline.import_source import look_at_imports
 from visualsearch_pipeline.pipeline.imports import run_imports, sense_imports
-from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
+
+_LANE: Final = "imports"
+_SENSE_SECONDS: Final = 30.0
+"""Dagster gives a tick 60 s; one task is asked about a second (contract §2.5)."""
 
 
 def imports_asset(runner: StepRunner, keys: AssetKeys) -> dg.AssetsDefinition:
@@ -42,6 +50,7 @@ def imports_asset(runner: StepRunner, keys: AssetKeys) -> dg.AssetsDefinition:
 
     def bring(step: DayStep[DayConfig]) -> StepOutcome:
         pipeline = step.pipeline
+        look_at_imports(pipeline, now=pipeline.now())
         report = run_imports(pipeline, days=step.days)
         by_state = pipeline.ledger.count_by(import_tasks.c.day, import_tasks.c.state)
         brought = pipeline.ledger.count_by(imported_videos.c.day)
@@ -63,48 +72,42 @@ def imports_asset(runner: StepRunner, keys: AssetKeys) -> dg.AssetsDefinition:
 
 def imports_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition:
     """The sensor `imports`: asks what running imports have brought, and requests the days with imports to start."""
+    name = keys.name("imports")
 
     @dg.sensor(
-        name=keys.name("imports"),
+        name=name,
         required_resource_keys={runner.resource_key},
         asset_selection=dg.AssetSelection.assets(keys.imports),
         minimum_interval_seconds=60,
         description="Asks what running imports have brought. Requests the days with imports to start.",
     )
     def imports(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:imports") as pipeline:
-                look_at_imports(pipeline, now=pipeline.now())
-                brought = sense_imports(pipeline)
+                now = pipeline.now()
+                look_at_imports(pipeline, now=now)
+                brought = sense_imports(pipeline, time_box=TimeBox.of(_SENSE_SECONDS))
                 running = len(pipeline.ledger.imports.open())
-                requests = _requests(context, pipeline, keys)
+                decision = decide(
+                    _to_start(pipeline),
+                    asked=cursor.asked.get(_LANE, {}),
+                    under_way=days_under_way(context.instance, [keys.imports]),
+                    now=now,
+                )
         except (PipelineError, LedgerError, VisualSearchError) as error:
             raise dg.Failure(description=str(error)) from error
+        left = SensorCursor(looked_at=now, asked={_LANE: decision.asked}).model_dump_json()
+        requests = run_requests(decision, assets=[keys.imports], lane=_LANE, reason="imports are due", now=now)
         if requests:
-            return dg.SensorResult(run_requests=requests)
+            return dg.SensorResult(run_requests=requests, cursor=left)
         return dg.SensorResult(
-            skip_reason=(
-                f"{running} imports running, which brought {brought} new videos; nothing to start that was not asked "
-                f"for in the last {RETRY_SECONDS // 60} minutes."
-            )
+            skip_reason=f"{running} imports running, which brought {brought} new videos; none to start now", cursor=left
         )
 
     return imports
 
 
-def _requests(context: dg.SensorEvaluationContext, pipeline: Pipeline, keys: AssetKeys) -> list[dg.RunRequest]:
-    """One run per day with imports to start, unless one is under way or was asked for lately."""
+def _to_start(pipeline: Pipeline) -> dict[date, DayWork]:
     due = pipeline.ledger.imports.in_state(ImportState.PENDING, ImportState.STARTING)
-    busy = days_under_way(context.instance, [keys.imports])
-    window = int(pipeline.now().timestamp()) // RETRY_SECONDS
-    requests = []
-    for day in sorted({task.day for task in due} - busy):
-        ids = ",".join(sorted(task.entry_id for task in due if task.day == day))
-        requests.append(
-            dg.RunRequest(
-                run_key=f"imports:{day.isoformat()}:{ids}:{window}",
-                partition_key=day.isoformat(),
-                tags={REASON_TAG: f"imports due: {ids}"},
-            )
-        )
-    return requests
+    return {day: DayWork(frozenset(task.entry_id for task in due if task.day == day)) for day in {t.day for t in due}}

@@ -25,7 +25,7 @@ from visualsearch_pipeline.media.imports_file import ImportEntry
 from visualsearch_pipeline.media.media_url import MediaUrl, UnusableUrl
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.import_source import entries_by_id
-from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.repeating import library_since
 from visualsearch_pipeline.pipeline.stopping import stopping_error
 
@@ -90,8 +90,13 @@ def operation_of(kind: str, *, library: str) -> str:
     return _OPERATIONS[kind] + ("_public" if library == "public" else "")
 
 
-def sense_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> int:
-    """Ask once what each running import has brought, within the step's time. Starts nothing.
+def sense_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None, time_box: TimeBox | None = None) -> int:
+    """Ask once what each running import has brought, the longest unasked first. Starts nothing.
+
+    Args:
+        pipeline: The run.
+        days: Of which days; all if None.
+        time_box: Until when; default: the step's time.
 
     Returns:
         How many videos are new.
@@ -100,7 +105,7 @@ def sense_imports(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> 
         ServiceRefuses: the service refuses every call.
         ServiceUnreachable: no connection can be made.
     """
-    time_box = pipeline.time_box()
+    time_box = time_box or pipeline.time_box()
     return sum(_sense(pipeline, task) for task in pipeline.ledger.imports.open(days=days) if not time_box.is_over)
 
 
