@@ -131,7 +131,7 @@ class DownloadCalls:
         on_progress: Callable[[int], None] | None,
     ) -> DownloadReceipt:
         for attempt in self._transport.attempts(
-            call.operation, at_most=min(self._transport.retry.attempts, self._transport.retry.download_attempts)
+            call.operation, most_carried_out=self._transport.retry.download_attempts
         ):
             with attempt:
                 return self._download_once(call, destination, expectation, on_progress, attempt)

@@ -45,7 +45,8 @@ class RetryPolicy:
         max_wait_seconds: Longest single wait.
         jitter_seconds: Each wait grows by a random part of this.
         transient_retries: Most retries after a "network abnormal" answer (contract §9.12).
-        download_attempts: Most attempts of one download, because each is billed.
+        download_attempts: Most attempts of one download that the service carries out, because each is billed. Those
+            that it refuses for coming too fast are not.
     """
 
     attempts: int = 8

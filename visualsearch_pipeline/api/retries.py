@@ -17,12 +17,21 @@ from visualsearch_pipeline.api.operations import Operation
 from visualsearch_pipeline.api.policies import RetryPolicy
 
 
-def may_repeat(operation: Operation, policy: RetryPolicy) -> Callable[[Exception], bool | float]:
-    """Return the decision for one call: False to give up, True for the usual wait, or the wait in seconds."""
-    transient_failures = 0
+def may_repeat(
+    operation: Operation, policy: RetryPolicy, *, most_carried_out: int | None = None
+) -> Callable[[Exception], bool | float]:
+    """Return the decision for one call: False to give up, True for the usual wait, or the wait in seconds.
+
+    Args:
+        operation: What is called.
+        policy: How often and how long.
+        most_carried_out: Most attempts that may have been carried out, and charged; None for no such limit. What was
+            refused at the door, or never left, does not count.
+    """
+    transient_failures = carried_out = 0
 
     def decide(error: Exception) -> bool | float:
-        nonlocal transient_failures
+        nonlocal transient_failures, carried_out
         if isinstance(error, RateLimited):
             # Refused at the door: safe for every operation.
             if error.retry_after_seconds is None:
@@ -31,6 +40,9 @@ def may_repeat(operation: Operation, policy: RetryPolicy) -> Callable[[Exception
         if isinstance(error, ConnectionFailed):
             return True
         if not operation.repeatable:
+            return False
+        carried_out += 1
+        if most_carried_out is not None and carried_out >= most_carried_out:
             return False
         if isinstance(error, TransientServiceError):
             transient_failures += 1

@@ -171,13 +171,18 @@ class Transport:
                 return answer.judge(self._read_answer(answer, call))
         raise AssertionError("stamina ends with an answer or an error")  # pragma: no cover
 
-    def attempts(self, operation: Operation, *, at_most: int | None = None) -> Iterator[stamina.Attempt]:
-        """Yield attempts of a call: context managers that swallow what may be tried again (contract §9.10-9.13)."""
+    def attempts(self, operation: Operation, *, most_carried_out: int | None = None) -> Iterator[stamina.Attempt]:
+        """Yield attempts of a call: context managers that swallow what may be tried again (contract §9.10-9.13).
+
+        Args:
+            operation: What is called.
+            most_carried_out: Most attempts that the service may have carried out, and charged; refusals do not count.
+        """
         policy = self.retry
         return iter(
             stamina.retry_context(
-                on=may_repeat(operation, policy),
-                attempts=at_most or policy.attempts,
+                on=may_repeat(operation, policy, most_carried_out=most_carried_out),
+                attempts=policy.attempts,
                 timeout=policy.total_seconds,
                 wait_initial=policy.initial_wait_seconds,
                 wait_max=policy.max_wait_seconds,
