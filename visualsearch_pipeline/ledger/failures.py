@@ -100,8 +100,7 @@ def resolve_in(connection: Connection, *, subject: str, at: datetime, steps: Ite
     connection.execute(update.values(resolved_at=at))
 
 
-def open_subjects(step: str, *, retryable: bool) -> sa.Select[str]:
-    """A sub-select of the subjects with an open failure in `step`."""
-    return sa.select(failures.c.subject).where(
-        failures.c.step == step, failures.c.resolved_at.is_(None), failures.c.retryable == retryable
-    )
+def open_subjects(step: str, *, retryable: bool | None = None) -> sa.Select[str]:
+    """A sub-select of the subjects with an open failure in `step`; of those that may be retried or not, if said."""
+    select = sa.select(failures.c.subject).where(failures.c.step == step, failures.c.resolved_at.is_(None))
+    return select if retryable is None else select.where(failures.c.retryable == retryable)

@@ -131,15 +131,32 @@ class Videos:
             )
 
     def record_observations(self, observations: Sequence[VideoObservation], *, at: datetime) -> None:
-        """Keep what a poll found, with the failure of each entry that failed, is stuck or is missing."""
+        """Keep what a poll found, with the failure of each entry that failed, is stuck or is missing.
+
+        A poll of a large library writes thousands of rows and seldom a failure: rows of one shape go in one statement.
+        """
+        rows: dict[tuple[str, ...], list[dict[str, object]]] = {}
+        for seen in observations:
+            values = {name: value for name, value in asdict(seen).items() if value is not None}
+            values["polled_at"] = at
+            if seen.state is VideoState.READY:
+                values["ready_at"] = at
+            rows.setdefault(tuple(values), []).append({f"seen_{name}": value for name, value in values.items()})
         with self._database.writing() as connection:
+            for names, seen_rows in rows.items():
+                new = {name: sa.bindparam(f"seen_{name}", type_=videos.c[name].type) for name in names}
+                changes: dict[str, object] = {name: value for name, value in new.items() if name != "video_no"}
+                if "ready_at" in new:
+                    changes["ready_at"] = sa.func.coalesce(videos.c.ready_at, new["ready_at"])
+                update = sa.update(videos).where(videos.c.video_no == new["video_no"]).values(changes)
+                connection.execute(update, seen_rows)
+            open_failures = failures.open_subjects("videos")
+            troubled = sa.select(videos.c.video_no).select_from(VIDEOS_AND_CONTENTS)
+            failed_before = set(connection.scalars(troubled.where(_FAILURE_SUBJECT.in_(open_failures))))
             for seen in observations:
-                values = {name: value for name, value in asdict(seen).items() if value is not None}
-                values["polled_at"] = at
-                if seen.state is VideoState.READY:
-                    values["ready_at"] = sa.func.coalesce(videos.c.ready_at, at)
-                connection.execute(sa.update(videos).where(videos.c.video_no == seen.video_no).values(values))
-                self._keep_failure(connection, seen, at=at)
+                is_well = seen.state in (VideoState.READY, VideoState.INDEXING)
+                if not is_well or seen.video_no in failed_before:
+                    self._keep_failure(connection, seen, at=at)
 
     def record_fetched(self, fetched: Sequence[FetchedVideo], *, at: datetime) -> None:
         """Keep entries that the service made by itself; those that are known stay as they are."""
