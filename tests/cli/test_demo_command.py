@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
 
 from tests.command_line import Answer, FinishedDemo, visualsearch
@@ -85,6 +86,7 @@ def test_a_second_demo_asks_nothing_even_when_its_old_port_is_somebody_else_s(
     assert not ASKING & set(operations(demo.sandbox_state)[len(before) :])
 
 
+@pytest.mark.soak
 def test_a_demo_of_one_s_own_footage_reads_it_and_no_more(tmp_path: Path, clip_shelf: ClipShelf) -> None:
     own = tmp_path / "my holidays"
     own.mkdir()

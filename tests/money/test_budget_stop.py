@@ -91,6 +91,7 @@ def test_a_search_that_does_not_fit_leaves_the_uploads_alone(four: Project) -> N
     assert four.calls("search", "get_audio_transcription") == []
 
 
+@pytest.mark.soak
 def test_work_that_went_away_takes_the_stop_with_it(four: Project) -> None:
     four.configure(budget={"per_run_usd": 0}, archive={"videos": False})
     assert run(four).code == 5

@@ -65,6 +65,7 @@ def test_the_search_finds_what_is_hidden_in_any_kind_of_file(tmp_path: Path) -> 
     assert found == {path.name for path in tmp_path.iterdir()} - {"clean.txt"}
 
 
+@pytest.mark.soak
 def test_after_a_good_run_and_every_question_about_it(guarded: Project) -> None:
     said = []
     for command in (("plan",), ("doctor",), ("run", "--wait"), ("status",), ("reconcile",), ("doctor",), ("plan",)):
@@ -76,6 +77,7 @@ def test_after_a_good_run_and_every_question_about_it(guarded: Project) -> None:
     assert leaks(guarded, *said) == []
 
 
+@pytest.mark.soak
 def test_after_runs_that_fail_in_every_layer(guarded: Project) -> None:
     said = []
     # A service that repeats the key in what it says is the worst of them.

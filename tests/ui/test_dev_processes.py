@@ -39,7 +39,7 @@ def served(ui: RunningUi) -> dict[str, str]:
     [
         pytest.param(signal.SIGINT, "", id="Ctrl-C"),
         # Scripts start what is in the background with Ctrl-C ignored, and everything that it starts inherits that.
-        pytest.param(signal.SIGTERM, "trap '' INT; ", id="SIGTERM in the background"),
+        pytest.param(signal.SIGTERM, "trap '' INT; ", id="SIGTERM in the background", marks=pytest.mark.soak),
     ],
 )
 def test_dev_stops_the_sandbox_and_the_ui_on_a_signal(

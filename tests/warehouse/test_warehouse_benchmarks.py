@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.soak
 def test_each_benchmark_prints_a_ratio_and_its_answers_agree() -> None:
     small = {"BENCHMARK_HITS": "24000", "BENCHMARK_DAYS": "12"}
     names = ("questions", "publishing", "writing")
