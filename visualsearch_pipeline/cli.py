@@ -13,10 +13,12 @@ from typer.core import TyperGroup
 
 import visualsearch_pipeline
 from visualsearch_pipeline.commands import (
+    import_commands,
     pipeline_commands,
     query_commands,
     sandbox_commands,
     table_commands,
+    upkeep_commands,
     webhook_commands,
 )
 from visualsearch_pipeline.commands.console import err, out
@@ -69,7 +71,15 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 # Help lists them in this order. A group without a name puts its commands beside the others.
-for _group in (pipeline_commands, table_commands, query_commands, sandbox_commands, webhook_commands):
+for _group in (
+    pipeline_commands,
+    table_commands,
+    query_commands,
+    import_commands,
+    upkeep_commands,
+    sandbox_commands,
+    webhook_commands,
+):
     app.add_typer(_group.app)
 
 

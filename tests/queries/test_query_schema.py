@@ -14,9 +14,11 @@ from tests.queries.test_query_mistakes import MISTAKES
 from visualsearch_pipeline.located_yaml import YamlFileError, read_yaml
 from visualsearch_pipeline.queries import check_queries
 from visualsearch_pipeline.queries.json_schema import (
+    IMPORTS_SCHEMA_FILE,
     QUERY_SET_SCHEMA_FILE,
     SETTINGS_SCHEMA_FILE,
     as_text,
+    imports_schema,
     query_set_schema,
     settings_schema,
     write_schemas,
@@ -31,6 +33,7 @@ NOT_IN_A_SCHEMA = frozenset(
         "an id that is taken",
         "a day that does not exist",
         "a reference to nothing",
+        "a reference to a query about images",
         "a placeholder without values",
         "a placeholder misspelt",
         "an id for many queries",
@@ -53,7 +56,12 @@ def yaml_blocks(markdown: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "schema"), [(QUERY_SET_SCHEMA_FILE, query_set_schema), (SETTINGS_SCHEMA_FILE, settings_schema)]
+    ("name", "schema"),
+    [
+        (QUERY_SET_SCHEMA_FILE, query_set_schema),
+        (SETTINGS_SCHEMA_FILE, settings_schema),
+        (IMPORTS_SCHEMA_FILE, imports_schema),
+    ],
 )
 def test_the_published_schema_is_the_models_own(name: str, schema: Callable[[], dict[str, object]]) -> None:
     published = (DOCS / name).read_text(encoding="utf-8")
@@ -62,10 +70,11 @@ def test_the_published_schema_is_the_models_own(name: str, schema: Callable[[], 
     Draft7Validator.check_schema(json.loads(published))
 
 
-def test_both_schemas_are_written_at_once(tmp_path: Path) -> None:
+def test_all_schemas_are_written_at_once(tmp_path: Path) -> None:
     write_schemas(tmp_path)
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == [QUERY_SET_SCHEMA_FILE, SETTINGS_SCHEMA_FILE]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == [IMPORTS_SCHEMA_FILE, QUERY_SET_SCHEMA_FILE, SETTINGS_SCHEMA_FILE]
 
 
 @pytest.mark.parametrize("name", MISTAKES)

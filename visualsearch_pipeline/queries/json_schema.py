@@ -17,11 +17,13 @@ from typing import Final, TypeVar, cast
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaValue
 
+from visualsearch_pipeline.media.imports_file import ImportsFile
 from visualsearch_pipeline.queries.file_format import QuerySetFile
 from visualsearch_pipeline.settings import Settings
 
 QUERY_SET_SCHEMA_FILE: Final = "query-set.schema.json"
 SETTINGS_SCHEMA_FILE: Final = "visualsearch.schema.json"
+IMPORTS_SCHEMA_FILE: Final = "imports.schema.json"
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 """The dialect that YAML editors understand without gaps."""
@@ -37,9 +39,19 @@ def settings_schema() -> JsonSchemaValue:
     return _schema(Settings, title="Settings of visualsearch_pipeline")
 
 
+def imports_schema() -> JsonSchemaValue:
+    """The schema of the file of imports."""
+    return _schema(ImportsFile, title="Imports of visualsearch_pipeline")
+
+
 def write_schemas(folder: Path) -> None:
-    """Write both schemas into `folder`, under the names that the documentation gives."""
-    for name, schema in ((QUERY_SET_SCHEMA_FILE, query_set_schema()), (SETTINGS_SCHEMA_FILE, settings_schema())):
+    """Write the schemas into `folder`, under the names that the documentation gives."""
+    schemas = (
+        (QUERY_SET_SCHEMA_FILE, query_set_schema()),
+        (SETTINGS_SCHEMA_FILE, settings_schema()),
+        (IMPORTS_SCHEMA_FILE, imports_schema()),
+    )
+    for name, schema in schemas:
         (folder / name).write_text(as_text(schema), encoding="utf-8")
 
 
