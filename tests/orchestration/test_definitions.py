@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 ASSETS = {
     *("source", "library", "media", "uploads", "videos", "transcripts", "captions", "archive", "warehouse", "report"),
-    "report",
     "hits/street",
 }
 
