@@ -37,7 +37,15 @@ START: Final = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
 PROCESSES: Final = 4
 JOIN_SECONDS: Final = 240.0
 
-OPERATIONS: Final = ("upload", "list_videos", "search", "download", "get_audio_transcription", "get_metadata")
+FAMILIES: Final = {
+    "upload": OperationFamily.UPLOAD,
+    "list_videos": OperationFamily.LIST,
+    "search": OperationFamily.SEARCH,
+    "download": OperationFamily.DOWNLOAD,
+}
+"""Operations that the documented limits name, and the sandbox's name for their limit."""
+
+OPERATIONS: Final = (*FAMILIES, "get_audio_transcription", "get_metadata")
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.conftest import sandbox_config
-from tests.proofs.busy_account import OPERATIONS, PROCESSES, START, Job, Outcome, permitted, run_at_once
-from visualsearch_pipeline.sandbox import FaultKind, FaultRule, OperationFamily, Sandbox
+from tests.proofs.busy_account import FAMILIES, OPERATIONS, PROCESSES, START, Job, Outcome, permitted, run_at_once
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule, Sandbox
 
 if TYPE_CHECKING:
     from tests.conftest import ClipShelf
 
-FAMILIES = {
-    "upload": OperationFamily.UPLOAD,
-    "list_videos": OperationFamily.LIST,
-    "search": OperationFamily.SEARCH,
-    "download": OperationFamily.DOWNLOAD,
-}
 STORM_SECONDS = 60.0
 PAUSES_IN_A_STORM = 7
 """1 + 2 + 4 + 8 + 16 + 32 s of pauses are more than the storm: one request before each, and one after the last."""
