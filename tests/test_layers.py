@@ -35,6 +35,7 @@ LEVELS = {
     "api": 3,
     "settings": 2,
     "located_yaml": 1,
+    "alert_addresses": 1,
 }
 """How high each room lies; an import may point to its own room or to a lower level."""
 

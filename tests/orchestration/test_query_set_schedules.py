@@ -11,10 +11,8 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from visualsearch_pipeline.orchestration.build import build_visual_search_defs
-from visualsearch_pipeline.orchestration.execution import PendingRunner
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.pipeline.pending import PendingWork, pending_work
-from visualsearch_pipeline.pipeline.progress import LoggedProgress
 from visualsearch_pipeline.queries import load_query_sets
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 WEEKLY = """
 schedule: {cron: "30 6 * * 1", timezone: Europe/Berlin}
 queries:
-  - {id: red, text: red, filtering_level: low}
+  - {id: green, text: green, filtering_level: low}
 """
 MONDAY = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
 
@@ -33,14 +31,9 @@ def pending(project: Project) -> PendingWork:
         return pending_work(pipeline)
 
 
-def run_unscheduled(project: Project, instance: dg.DagsterInstance) -> None:
-    """What the daily schedule's job does."""
-    PendingRunner(project.settings, instance, LoggedProgress(), leaves_scheduled_sets=True).run(wait=True)
-
-
-def evaluate(project: Project, instance: dg.DagsterInstance) -> ScheduleExecutionData:
+def evaluate(project: Project, instance: dg.DagsterInstance, name: str = "weekly_schedule") -> ScheduleExecutionData:
     defs = build_visual_search_defs(project.settings)
-    schedule = defs.resolve_schedule_def("weekly_schedule")
+    schedule = defs.resolve_schedule_def(name)
     resource = VisualSearchResource.from_settings(project.settings)
     context = dg.build_schedule_context(
         instance=instance,
@@ -52,15 +45,16 @@ def evaluate(project: Project, instance: dg.DagsterInstance) -> ScheduleExecutio
 
 
 def test_only_its_schedule_asks_a_set_that_has_one(project: Project, tmp_path: Path) -> None:
-    project.write_queries("weekly", WEEKLY)
     project.add_clip("green", days_ago=3)
+    project.run_steps()
+    project.write_queries("weekly", WEEKLY)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        run_unscheduled(project, instance)
         work = pending(project)
         assert len(work.hits["weekly"]) == 2
         assert work.unscheduled.to_do == ()
         assert work.unscheduled.hits.keys() == {"street"}
-        assert project.sql("SELECT count(*) FROM street") != [(0,)]
+        daily = evaluate(project, instance, "daily")
+        assert (daily.run_requests, daily.skip_message) == ([], "nothing is left to do")
 
         tick = evaluate(project, instance)
         requests = tick.run_requests or []
@@ -76,7 +70,7 @@ def test_only_its_schedule_asks_a_set_that_has_one(project: Project, tmp_path: P
             )
             assert done.success
         assert {entry.operation for entry in project.calls(since=mark)} == {"search"}
-        assert pending(project).to_do == ()
+        assert pending(project).hits["weekly"] == ()
 
         after = evaluate(project, instance)
         assert after.run_requests == []

@@ -210,7 +210,7 @@ def test_an_alert_that_nobody_takes_is_given_up_and_sent_on_request(news: Projec
 def test_the_address_is_in_no_log_and_in_no_file(
     news: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = "T0KEN-9f8e7d6c5b4a"
+    token = "T0KEN-9f8e7d6c5b4a"  # noqa: S105  # no password of anybody
     with caplog.at_level(logging.DEBUG), alert_receiver(500, 404) as receiver:
         receiver.url += f"/services/{token}"
         send(news, receiver)

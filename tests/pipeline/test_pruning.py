@@ -172,8 +172,8 @@ def test_transcripts_whose_file_was_deleted_are_noticed_and_fetched_again(make_p
     )
     before = [project.sql(question) for question in questions]
     assert all(before)
-    shutil.rmtree(project.settings.warehouse_root / "transcripts")
-    shutil.rmtree(project.settings.warehouse_root / "captions")
+    shutil.rmtree(Path(project.settings.warehouse_root) / "transcripts")
+    shutil.rmtree(Path(project.settings.warehouse_root) / "captions")
     with project.pipeline() as pipeline:
         publish(pipeline)
         lost = pipeline.ledger.failures.unresolved()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -207,12 +206,11 @@ def test_the_command_shows_first_and_deletes_on_request(project: Project, tmp_pa
         for kept in pipeline.ledger.fetches.archived("video"):
             pipeline.ledger.fetches.record_archived(kept, at=datetime.now(UTC) - timedelta(days=60))
     config = ("--config", str(project.settings_path))
-    given = {"VISUALSEARCH_API_KEY": API_KEY, "PATH": os.environ["PATH"]}
     mark = project.mark()
-    shown = visualsearch("delete-remote", *config, cwd=tmp_path, **given)
+    shown = visualsearch("delete-remote", *config, cwd=tmp_path, VISUALSEARCH_API_KEY=API_KEY)
     assert (shown.code, project.calls(since=mark)) == (0, [])
     assert "2 videos" in shown.out
     assert "nothing was deleted; --yes" in shown.out
-    done = visualsearch("delete-remote", *config, "--yes", cwd=tmp_path, **given)
+    done = visualsearch("delete-remote", *config, "--yes", cwd=tmp_path, VISUALSEARCH_API_KEY=API_KEY)
     assert (done.code, in_library(project)) == (0, set())
     assert "2 videos deleted from the library" in done.out

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger.database import Database
 from visualsearch_pipeline.ledger.reservations import let_go_in
 from visualsearch_pipeline.ledger.schema import api_calls
+from visualsearch_pipeline.ledger.schema_upkeep import api_call_totals
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ class Calls:
         run_id: str | None = None,
         run_ids: Collection[str] | None = None,
     ) -> float:
-        """What the recorded calls cost, over a time, in a run or in several."""
+        """What the recorded calls cost, over a time, in a run or in several.
+
+        Without any of these, all that was ever spent, with the calls of long ago that were folded into sums. Those are
+        older than any time or run that a budget asks about.
+        """
         select = sa.select(sa.func.coalesce(sa.func.sum(api_calls.c.cost_usd), 0.0))
         if since is not None:
             select = select.where(api_calls.c.started_at >= since)
@@ -80,7 +85,10 @@ class Calls:
         if run_ids is not None:
             select = select.where(api_calls.c.run_id.in_(run_ids))
         with self._database.reading() as connection:
-            return float(connection.scalar(select) or 0.0)
+            spent = float(connection.scalar(select) or 0.0)
+            if since is None and run_id is None and run_ids is None:
+                spent += float(connection.scalar(sa.select(sa.func.sum(api_call_totals.c.cost_usd))) or 0.0)
+            return spent
 
     def count_by_operation(self, *, run_id: str | None = None) -> dict[str, int]:
         """How many attempts each operation took."""

@@ -80,6 +80,16 @@ class Fetches:
             delete = sa.delete(transcriptions).where(transcriptions.c.kind == kind, transcriptions.c.day.in_(days))
             return connection.execute(delete).rowcount
 
+    def forget_segments(self, kind: TranscriptionKind, *, day: date) -> int:
+        """Let the videos of a day that have segments be asked again; say how many those are."""
+        with self._database.writing() as connection:
+            result = connection.execute(
+                sa.delete(transcriptions).where(
+                    transcriptions.c.kind == kind, transcriptions.c.day == day, transcriptions.c.segments > 0
+                )
+            )
+        return result.rowcount
+
     def unarchived_videos(self, *, days: Sequence[date] | None = None) -> tuple[LibraryVideo, ...]:
         """Ready videos whose original is not in the archive, those that failed for good left out."""
         kept = sa.select(archive.c.object_key).where(
