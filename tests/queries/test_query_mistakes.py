@@ -38,10 +38,28 @@ MISTAKES = {
         "queries:\n  - {id: a, transcript: b, camera: c}\n",
         2,
         "queries[1].camera",
-        "known here: description, id, parameters, tags, transcript",
+        "known here: alert, description, id, parameters, tags, transcript",
     ),
     "an unknown word": Mistake(
         "queries:\n  - {id: a, text: b, in: captoins}\n", 2, "queries[1].in", "did you mean `captions`?"
+    ),
+    "a platform that nobody has": Mistake(
+        "queries:\n  - {id: a, text: b, public: tictoc}\n", 2, "queries[1].public", "did you mean `tiktok`?"
+    ),
+    "a private filter in the public library": Mistake(
+        "queries:\n  - {id: a, text: b, public: tiktok, camera: c}\n", 2, "queries[1]", "which takes no `camera`"
+    ),
+    "captions of public videos": Mistake(
+        "queries:\n  - {id: a, text: b, public: all, in: captions}\n", 2, "queries[1].in", "'clips' or 'audio'"
+    ),
+    "a phrase on one platform": Mistake(
+        "queries:\n  - {id: a, transcript: b, public: tiktok}\n", 2, "queries[1].public", "must be `all`"
+    ),
+    "a reference to a query about images": Mistake(
+        "queries:\n  - {id: a, text: b, in: images}\n  - {id: c, image: ok.png, prompt: p, within: {query: a}}\n",
+        3,
+        "queries[2].within.query",
+        "finds no private videos",
     ),
     "no question": Mistake("queries:\n  - {id: a, txt: b}\n", 2, "queries[1]", "did you mean `text` by `txt`?"),
     "two questions": Mistake("queries:\n  - {id: a, text: b, transcript: c}\n", 2, "queries[1]", "make it two queries"),

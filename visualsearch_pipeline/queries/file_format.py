@@ -20,7 +20,6 @@ from pydantic import (
     StringConstraints,
     Tag,
     WithJsonSchema,
-    model_validator,
 )
 
 from visualsearch_pipeline.api.limits import MAX_CAMERA_MODEL_CHARACTERS, MAX_TOP_K
@@ -33,6 +32,9 @@ from visualsearch_pipeline.queries.schedules import SCHEDULE_MEANING, ScheduleSe
 
 KIND_KEYS: Final = ("text", "image", "transcript")
 """The keys that say what a query is; each entry has exactly one of them."""
+
+_PRIVATE_KEYS: Final = ("tag", "camera", "taken_after", "near", "within", "prompt")
+"""What cannot be asked of the public library (contract §2.12 to §2.14)."""
 
 # Dagster accepts these owners and no others.
 _OWNER: Final = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
@@ -194,14 +196,6 @@ class PublicEntry(QueryEntry):
 
     public: Public = Field(description=_PUBLIC)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _no_private_filter(cls, value: object) -> object:
-        for key in ("tag", "camera", "taken_after", "near", "within", "prompt"):
-            if isinstance(value, dict) and key in value:
-                raise ValueError(f"asks the public library, which takes no `{key}`; leave `{key}` or `public` out")
-        return value
-
 
 class PublicTextEntry(PublicEntry):
     """A text, searched in the picture or the sound of public videos."""
@@ -286,6 +280,9 @@ def _check_one_kind(value: object) -> object:
             if nearest := nearest_word(str(key), KIND_KEYS):
                 message += f" ({nearest.removesuffix('?')} by `{key}`?)"
         raise ValueError(message)
+    for key in _PRIVATE_KEYS if "public" in value else ():
+        if key in value:
+            raise ValueError(f"asks the public library, which takes no `{key}`; leave `{key}` or `public` out")
     return value
 
 

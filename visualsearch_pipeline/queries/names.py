@@ -10,6 +10,7 @@ MAX_NAME_CHARACTERS: Final = 64
 RESERVED_SET_NAMES: Final = frozenset(
     {
         # The warehouse's own tables and views, present and announced.
+        "api_call_totals",
         "api_calls",
         "archive",
         "captions",
@@ -19,6 +20,7 @@ RESERVED_SET_NAMES: Final = frozenset(
         "failures",
         "hit_changes",
         "hits",
+        "hits_by_day",
         "image_coverage",
         "image_hits",
         "images",
@@ -31,6 +33,7 @@ RESERVED_SET_NAMES: Final = frozenset(
         "publication",
         "publication_files",
         "queries",
+        "remote_deletions",
         "transcripts",
         "videos",
         # Where DuckDB itself lives.

@@ -1,0 +1,258 @@
+"""Questions to the public library: asked once a day, kept per day, and the videos found looked up once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from visualsearch_pipeline.pipeline.expected_work import read_expected_work
+from visualsearch_pipeline.pipeline.pending import pending_work
+from visualsearch_pipeline.pipeline.public_search import PublicSearchReport, search_public
+from visualsearch_pipeline.pipeline.publish import publish
+from visualsearch_pipeline.pipeline.query_status import query_statuses
+from visualsearch_pipeline.pipeline.search import register_queries
+from visualsearch_pipeline.pipeline.trying import try_query
+from visualsearch_pipeline.queries import PublicTextQuery
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule, Sandbox, SandboxConfig
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject, Project
+
+PUBLIC = """
+queries:
+  - {id: seen, text: a shape, public: all, filtering_level: low}
+  - {id: heard, text: race comments channel warranty, in: audio, public: youtube}
+  - {id: like, image: images/red.png, public: instagram, similarity: 0.1}
+  - {id: said, transcript: the, public: all}
+"""
+SEEN = "queries: [{id: seen, text: a shape, public: tiktok, filtering_level: low}]"
+SEARCHES = ("search_public", "search_public_similar_images", "search_public_audio_transcripts")
+DIALECTS: dict[str, dict[str, Any]] = {
+    "live-2025": {"unique_id": "default"},
+    "spring-2026": {"unique_id": "default"},
+    "openapi": {"folder_id": -1},
+}
+
+
+@pytest.fixture(scope="session")
+def public_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sandbox's state with the six public videos that it begins with, fetched and indexed once."""
+    state = tmp_path_factory.mktemp("public") / "sandbox"
+    with Sandbox(SandboxConfig(state_dir=state, public_library=True, indexing_seconds=0)) as server:
+        server.settle()
+    return state
+
+
+@pytest.fixture
+def make_public(make_project: MakeProject, public_library: Path, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Make a project whose service has public videos."""
+
+    def make(queries: str = PUBLIC, dialect: str = "spring-2026", **sandbox: object) -> Project:
+        shutil.copytree(public_library, tmp_path / "project-0" / "sandbox")
+        project = make_project((), public_library=True, dialect=dialect, **sandbox)
+        project.configure(api={"scope": DIALECTS[dialect]})
+        project.write_queries("trends", queries)
+        (project.root / "queries" / "street.yaml").unlink()
+        return project
+
+    yield make  # noqa: PT022  the sandboxes stop with `make_project`
+
+
+def in_days(days: float) -> Callable[[], datetime]:
+    """A clock that is ahead."""
+    return lambda: datetime.now(UTC) + timedelta(days=days)
+
+
+def ask(project: Project, name: str = "trends", *, days_ahead: float = 0, **given: Any) -> PublicSearchReport:
+    with project.pipeline(clock=in_days(days_ahead)) as pipeline:
+        register_queries(pipeline, pipeline.catalog)
+        (query_set,) = (found for found in pipeline.catalog.sets if found.name == name)
+        report = search_public(pipeline, query_set, **given)
+        publish(pipeline)
+        return report
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_kind_of_question_is_asked_once_a_day(make_public: Callable[..., Project], dialect: str) -> None:
+    project = make_public(dialect=dialect)
+
+    first = ask(project)
+    mark = project.mark()
+    second = ask(project)
+    repeated = project.calls(since=mark)
+    next_day = ask(project, days_ahead=1)
+
+    assert (first.queries, first.calls, first.failed, first.truncated) == (4, 6, (), 0)
+    assert len(project.calls(*SEARCHES)) == 12
+    assert (second.queries, second.calls, repeated) == (0, 0, [])
+    assert (next_day.queries, next_day.calls, next_day.hits) == (4, 6, first.hits)
+    found = project.sql(
+        "SELECT query_id, platform, count(DISTINCT video_no) FROM public_hits GROUP BY ALL ORDER BY ALL"
+    )
+    assert found == [
+        ("heard", "youtube", 1),
+        ("like", "instagram", 1),
+        ("said", None, 4),
+        ("seen", "instagram", 2),
+        ("seen", "tiktok", 2),
+        ("seen", "youtube", 2),
+    ]
+    assert project.sql("SELECT count(DISTINCT day), count(*) FROM public_answers") == [(2, 8)]
+    assert project.sql("SELECT count(*) FROM current_public_hits") == [(first.hits,)]
+    assert project.sql("SELECT count(*) FROM public_hit_changes") == [(0,)]
+    assert project.sql("SELECT bool_and(video_no LIKE 'PI-%') FROM public_hits") == [(True,)]
+
+
+def test_the_videos_found_are_looked_up_once(make_public: Callable[..., Project]) -> None:
+    project = make_public()
+
+    assert ask(project).details == 6
+    assert ask(project, days_ahead=1).details == 0
+
+    assert len(project.calls("get_public_video_detail")) == 6
+    told = "SELECT count(*), count(creator), count(like_count), count(video_url), bool_and(is_known) FROM public_videos"
+    assert project.sql(told) == [(6, 6, 6, 6, True)]
+    creators = "SELECT DISTINCT creator FROM public_hits_of('seen') WHERE platform = 'tiktok'"
+    assert project.sql(creators) == [("timberwolves",)]
+    spent = project.sql("SELECT sum(calls)::INTEGER FROM spend_by('query') WHERE spent_on LIKE 'trends.%'")
+    assert spent == [(12,)]
+
+
+def test_a_lookup_that_fails_is_kept_and_made_up_for_the_next_day(make_public: Callable[..., Project]) -> None:
+    project = make_public(SEEN)
+    project.server.faults.add(
+        FaultRule(operation="get_public_video_detail", kind=FaultKind.CODE, code="0003", message="no such thing")
+    )
+
+    assert ask(project).details == 1
+
+    assert project.sql("SELECT count(*) FROM public_videos WHERE is_known IS NULL") == [(1,)]
+    assert project.sql("SELECT step FROM failures WHERE resolved_at IS NULL") == [("public_videos",)]
+    assert ask(project, days_ahead=1).details == 1
+    assert project.sql("SELECT count(*) FROM failures WHERE resolved_at IS NULL") == [(0,)]
+
+
+def test_only_the_present_day_is_asked_about_and_a_backfill_says_so(make_public: Callable[..., Project]) -> None:
+    project = make_public(SEEN)
+    past = [project.today - timedelta(days=number) for number in (1, 2, 3)]
+
+    report = ask(project, days=past)
+
+    assert report.not_asked is not None
+    assert str(project.today) in report.not_asked
+    assert (report.calls, project.calls(*SEARCHES)) == (0, [])
+    assert ask(project, days=[*past, project.today]).calls == 1
+
+
+def test_what_is_left_to_ask_is_known_before(make_public: Callable[..., Project]) -> None:
+    project = make_public()
+
+    def left() -> tuple[tuple[date, ...], int, int | None]:
+        with project.pipeline() as pipeline:
+            (expected,) = read_expected_work(pipeline).searches
+            statuses = {status.query_id: status for status in query_statuses(pipeline, "trends")}
+            return pending_work(pipeline).hits["trends"], expected.calls, statuses["seen"].open
+
+    assert left() == ((project.today,), 6, 1)
+    ask(project)
+    assert left() == ((), 0, 0)
+
+
+def test_the_same_question_in_two_sets_is_paid_for_once(make_public: Callable[..., Project]) -> None:
+    project = make_public(SEEN)
+    project.write_queries("copies", SEEN.replace("id: seen", "id: other_name"))
+    original = ask(project)
+
+    copied = ask(project, "copies")
+
+    assert (copied.calls, copied.queries, copied.hits) == (0, 1, original.hits)
+    assert len(project.calls("search_public")) == 1
+    rows = project.sql("SELECT query_set, query_id, count(*) FROM current_public_hits GROUP BY ALL ORDER BY ALL")
+    assert rows == [("copies", "other_name", original.hits), ("trends", "seen", original.hits)]
+    assert ask(project, "copies", force=True).calls == 1
+
+
+def test_a_question_that_fails_is_asked_again_and_stops_no_other(make_public: Callable[..., Project]) -> None:
+    project = make_public()
+    project.server.faults.add(
+        FaultRule(operation="search_public_similar_images", kind=FaultKind.CODE, code="0003", message="not now")
+    )
+
+    report = ask(project)
+
+    ((query_id, reason),) = report.failed
+    assert (query_id, report.queries) == ("like", 3)
+    assert "search_public_similar_images" in reason
+    with project.pipeline() as pipeline:
+        assert pending_work(pipeline).hits["trends"] == (project.today,)
+    assert ask(project).queries == 1
+
+
+def test_the_hits_of_a_day_that_were_written_and_not_committed_are_replaced(
+    make_public: Callable[..., Project],
+) -> None:
+    """Killed between hits and answer, the next run asks again; nothing stands twice."""
+    project = make_public(SEEN)
+    report = ask(project)
+    with project.pipeline() as pipeline:
+        import sqlalchemy as sa
+
+        from visualsearch_pipeline.ledger.schema_public import public_answers
+
+        with pipeline.ledger._database.writing() as connection:
+            connection.execute(sa.delete(public_answers))
+
+    again = ask(project)
+
+    assert (again.calls, again.hits) == (1, report.hits)
+    assert project.sql("SELECT count(*) FROM public_hits") == [(report.hits,)]
+
+
+def test_what_is_new_and_what_is_gone_shows_from_the_second_day_on(make_public: Callable[..., Project]) -> None:
+    project = make_public(SEEN)
+    ask(project)
+    assert project.sql("SELECT count(*) FROM public_hit_changes") == [(0,)]
+    with project.pipeline() as pipeline:
+        # As if one video had been there the day before, and another not: the service has no way to take one out.
+        day = project.today
+        table = pipeline.store.read_part("public_hits", query_set="trends", day=day).to_pylist()
+        rows = [row | {"video_no": "PI-1", "video_name": "gone"} for row in table[:1]]
+        import pyarrow as pa
+
+        from visualsearch_pipeline.warehouse import TABLES
+
+        changed = pa.Table.from_pylist(rows, schema=TABLES["public_hits"].arrow_schema)
+        pipeline.store.write_part("public_hits", changed, query_set="trends", day=day)
+
+    ask(project, days_ahead=1)
+
+    rows = project.sql("SELECT change, video_no = 'PI-1', count(*) FROM public_hit_changes GROUP BY ALL ORDER BY ALL")
+    assert rows == [("gone", True, 1), ("new", False, 2)]
+
+
+def test_a_budget_stops_before_the_call_that_would_pass_it(make_public: Callable[..., Project]) -> None:
+    from visualsearch_pipeline.pipeline.errors import BudgetExceeded
+
+    project = make_public()
+    project.configure(budget={"per_run_usd": 0.00025})
+
+    with pytest.raises(BudgetExceeded, match="public library"):
+        ask(project)
+
+    assert len(project.calls(*SEARCHES)) == 2
+
+
+def test_a_text_is_tried_in_the_public_library_without_storing_anything(make_public: Callable[..., Project]) -> None:
+    project = make_public(SEEN)
+
+    with project.pipeline() as pipeline:
+        trial = try_query(pipeline, PublicTextQuery(id="tried", text="a shape", platforms=("tiktok", "youtube")))
+
+    assert (trial.hit_count, trial.is_complete) == (6, True)
+    assert trial.cost_usd == pytest.approx(0.0002)
+    assert all(hit.number.startswith("PI-") for hit in trial.hits)
