@@ -188,3 +188,27 @@ def test_each_content_is_in_the_library_once_whatever_becomes_of_the_answers(
     hashes = [tag for video in project.server.videos() for tag in video.tags if tag.startswith("sha256:")]
     assert len(set(hashes)) == len(hashes) == items
     assert figures.other_calls_per_item <= MOST_OTHER_CALLS_PER_ITEM
+
+
+def test_an_upload_that_was_refused_although_it_was_accepted_is_not_sent_again(make_project: MakeProject) -> None:
+    project = make_project(("red",))
+    project.server.faults.add(FaultRule(operation="upload", kind=FaultKind.RATE_LIMIT_BARE_429, when="after"))
+    with pipeline_of(project) as pipeline:
+        look_at_source(pipeline)
+        ingest(pipeline)
+        report = upload(pipeline)
+        assert (report.adopted, report.uploaded) == (1, 0)
+    assert len(project.calls("upload")) == len(project.server.videos()) == 1
+
+
+def test_an_upload_that_was_refused_at_the_door_is_sent_again_once_the_library_lacks_it(
+    make_project: MakeProject,
+) -> None:
+    project = make_project(("red",))
+    project.server.faults.add(FaultRule(operation="upload", kind=FaultKind.RATE_LIMIT_BARE_429, when="before"))
+    with pipeline_of(project) as pipeline:
+        look_at_source(pipeline)
+        ingest(pipeline)
+        report = upload(pipeline)
+        assert (report.adopted, report.uploaded) == (0, 1)
+    assert [entry.operation for entry in project.calls()] == ["upload", "list_videos", "upload"]
