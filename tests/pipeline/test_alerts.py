@@ -21,7 +21,7 @@ import pytest
 
 from tests.alert_receiver import AlertReceiver, alert_receiver
 from tests.byte_search import places_of
-from tests.command_line import REPOSITORY, environment
+from tests.command_line import REPOSITORY, environment, visualsearch
 from tests.conftest import API_KEY, lay_out_project, sandbox_config
 from visualsearch_pipeline.ledger import DeliveryState
 from visualsearch_pipeline.pipeline.alerts import AlertsReport, NoSuchDelivery, resend_alerts, send_alerts
@@ -159,7 +159,7 @@ def test_trouble_of_the_receiver_is_waited_out(news: Project) -> None:
         ([500] * 9, "has trouble (HTTP 500)", None),
         ([302], "redirects (HTTP 302), which is not followed", 1),
         ([403], "refuses the alert (HTTP 403)", 1),
-        (["late"] * 9, "gave no answer in time", None),
+        pytest.param(["late"] * 9, "gave no answer in time", None, marks=pytest.mark.soak),
     ],
 )
 def test_what_is_not_taken_is_a_failure_that_the_next_run_mends(
@@ -299,3 +299,35 @@ def test_killed_between_sending_and_recording_it_comes_again_under_the_same_id(
     (first, body), (second, again) = receiver.received
     assert (first, body) == (second, again)
     assert send(news, receiver) == AlertsReport()
+
+
+def test_the_command_lists_deliveries_and_sends_again(news: Project, receiver: AlertReceiver, tmp_path: Path) -> None:
+    send(news)
+    config = ("--config", str(news.settings_path))
+    listed = visualsearch("alerts", *config, cwd=tmp_path)
+    assert listed.code == 3
+    assert "street.red" in " ".join(listed.out.split())
+
+    mended = visualsearch("alerts", "--retry", *config, cwd=tmp_path, **{VARIABLE: receiver.url})
+    assert (mended.code, len(receiver.received)) == (0, 1)
+    (delivery_id,) = receiver.delivery_ids
+    again = visualsearch("alerts", "--retry", delivery_id, *config, cwd=tmp_path, **{VARIABLE: receiver.url})
+    assert (again.code, receiver.delivery_ids) == (0, [delivery_id] * 2)
+    unknown = visualsearch("alerts", "--retry", "nonsense", *config, cwd=tmp_path)
+    assert (unknown.code, "there is no delivery nonsense" in unknown.error_text) == (1, True)
+
+
+@pytest.mark.soak
+def test_a_run_tells_after_it_has_published(
+    project: Project, receiver: AlertReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, receiver.url)
+    write_queries(project, "{webhook: STREET_TEAM_WEBHOOK}")
+    project.run()
+    assert receiver.received == []
+    project.add_clip("red-2", "second.mp4", days_ago=2)
+    assert project.run().is_done
+    ((_, alert),) = receiver.received
+    assert project.sql("SELECT count(*) FROM hit_changes WHERE change = 'new'") == [(alert["new_hits"],)]
+    project.run()
+    assert len(receiver.received) == 1

@@ -199,6 +199,7 @@ def test_killed_between_deleting_and_recording_the_library_decides(
     assert project.sql("SELECT count(*) FROM failures WHERE resolved_at IS NULL") == [(0,)]
 
 
+@pytest.mark.soak
 def test_the_command_shows_first_and_deletes_on_request(project: Project, tmp_path: Path) -> None:
     project.run_steps()
     with project.pipeline() as pipeline:
