@@ -91,7 +91,7 @@ class Warehouse(Mapping[str, Rows]):
         database_path: What it is connected to.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, database_path: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, database_path: Path | str) -> None:
         self._connection = connection
         self.database_path: Final = database_path
         rows = connection.execute(
@@ -173,7 +173,8 @@ def open_warehouse(path: str | Path | None = None, *, config: str | Path | None 
     """Open the published tables, read-only. Use it in a `with` statement, or close it.
 
     Args:
-        path: The DuckDB file, or the folder it lies in. By default the one that the settings name.
+        path: The DuckDB file, or the folder it lies in; or the URL of a file in an object store, which is fetched to
+            this machine whenever it was replaced. By default the one that the settings name.
         config: The settings file; by default `$VISUALSEARCH_CONFIG`, else `visualsearch.yaml` in the working
             directory. Read only where no `path` is given.
 
@@ -200,7 +201,9 @@ def _explained() -> Iterator[None]:
         raise InvalidSqlError(f"the warehouse cannot answer: {error}") from error
 
 
-def _published_file(path: str | Path | None, config: str | Path | None) -> Path:
+def _published_file(path: str | Path | None, config: str | Path | None) -> Path | str:
+    if isinstance(path, str) and "://" in path:
+        return path
     if path is not None:
         given = Path(path).expanduser()
         return given / DATABASE_NAME if given.is_dir() else given

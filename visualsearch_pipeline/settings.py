@@ -291,7 +291,14 @@ class Settings(_Section):
         None,
         description="SQLAlchemy URL of SQLite or PostgreSQL, without a password; default: SQLite in the state folder.",
     )
-    warehouse: Path | None = Field(None, description="Default: `warehouse` in the state folder.")
+    warehouse: str | None = Field(
+        None, description="A folder or fsspec URL of the tables. Default: `warehouse` in the state folder."
+    )
+    limits: Path | None = Field(
+        None,
+        description="Folder where processes of this host share the account's rates; default: `limits` in the state "
+        "folder. Pipelines of one account should name the same.",
+    )
     archive: ArchiveSettings = ArchiveSettings()
     indexing: IndexingSettings = IndexingSettings()
     webhooks: WebhookSettings = WebhookSettings()
@@ -315,9 +322,11 @@ class Settings(_Section):
         if not isinstance(data, dict) or not isinstance(base, Path):
             return data
         resolved = {"queries": "queries", "state": "state", **data}
-        for key in ("queries", "state", "warehouse", "imports"):
+        for key in ("queries", "state", "imports"):
             if isinstance(resolved.get(key), str):
                 resolved[key] = _absolute_path(resolved[key], base)
+        if isinstance(resolved.get("warehouse"), str):
+            resolved["warehouse"] = _absolute_url(resolved["warehouse"], base)
         places = (("source", "urls", None), ("source", "path", "./footage"), ("archive", "path", None))
         for section, key, default in places:
             part = resolved.get(section, {})
@@ -338,14 +347,15 @@ class Settings(_Section):
         return self.ledger_url if self.ledger_url and self.ledger_url.startswith("postgresql") else None
 
     @property
-    def warehouse_root(self) -> Path:
-        """The folder of the Parquet files and of the DuckDB file."""
-        return self.warehouse or self.state / "warehouse"
+    def warehouse_root(self) -> str:
+        """The folder or URL of the Parquet files and of the DuckDB file."""
+        return self.warehouse or str(self.state / "warehouse")
 
     @property
-    def database_path(self) -> Path:
-        """The published, read-only DuckDB file."""
-        return self.warehouse_root / "visualsearch.duckdb"
+    def database_path(self) -> Path | str:
+        """The published, read-only DuckDB file; a URL if the warehouse lies in an object store."""
+        location = f"{self.warehouse_root.rstrip('/')}/visualsearch.duckdb"
+        return location if "://" in location else Path(location)
 
     @property
     def archive_root(self) -> str:
@@ -360,7 +370,7 @@ class Settings(_Section):
     @property
     def limits_path(self) -> Path:
         """The folder where processes on this host share the account's rate limits."""
-        return self.state / "limits"
+        return self.limits or self.state / "limits"
 
 
 def find_settings_file(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Path:

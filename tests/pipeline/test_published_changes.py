@@ -78,7 +78,7 @@ def test_hits_whose_file_was_deleted_are_noticed_asked_again_and_not_called_new(
     project.run()
     before, coverage = project.sql(HITS), project.sql("SELECT query_id, video_no, hits FROM coverage ORDER BY ALL")
     lost = [(query_id, video_no) for query_id, video_no, hits in coverage if hits]
-    (file,) = (project.settings.warehouse_root / "hits").rglob("hits.parquet")
+    (file,) = (Path(project.settings.warehouse_root) / "hits").rglob("hits.parquet")
     file.unlink()
     mark = project.mark()
 
@@ -103,7 +103,7 @@ def test_answers_without_hits_lose_nothing_with_their_file(make_project: MakePro
     project = make_project(clips=["blue"])
     project.write_queries("street", "queries:\n  - {id: says, transcript: warranty}\n")
     project.run_steps()
-    shutil.rmtree(project.settings.warehouse_root / "hits")
+    shutil.rmtree(Path(project.settings.warehouse_root) / "hits")
 
     with project.pipeline() as pipeline:
         assert forget_lost_hits(pipeline) == 0
@@ -121,7 +121,7 @@ def test_only_the_parts_that_changed_are_written(make_project: MakeProject) -> N
     project.run_steps()
 
     def written() -> dict[str, int]:
-        folders = (project.settings.warehouse_root / table for table in ("coverage", "api_calls"))
+        folders = (Path(project.settings.warehouse_root) / table for table in ("coverage", "api_calls"))
         return {str(path): path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.parquet")}
 
     before = written()
@@ -146,9 +146,9 @@ def test_whatever_is_lost_of_the_ledgers_tables_is_written_again(project: Projec
     tables = {name: _rows(project, name) for name in ("coverage", "api_calls", "videos", "archive")}
     if spoiled in ("files", "both"):
         for name in tables:
-            shutil.rmtree(project.settings.warehouse_root / name)
+            shutil.rmtree(Path(project.settings.warehouse_root) / name)
     if spoiled in ("database", "both"):
-        project.settings.database_path.unlink()
+        Path(project.settings.database_path).unlink()
 
     with project.pipeline() as pipeline:
         publish(pipeline)
@@ -166,7 +166,7 @@ def test_what_the_ledger_forgot_is_gone_from_the_tables(make_project: MakeProjec
         publish(pipeline)
 
     assert project.sql("FROM coverage") == []
-    assert not list((project.settings.warehouse_root / "coverage").rglob("*.parquet"))
+    assert not list((Path(project.settings.warehouse_root) / "coverage").rglob("*.parquet"))
     assert project.sql("SELECT query_id FROM coverage_gaps()") == [("red",)]
 
 

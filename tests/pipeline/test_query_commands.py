@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +38,7 @@ def test_a_trial_asks_once_and_keeps_nothing(library: SeededLibrary) -> None:
     assert (len(trial.hits), trial.hit_count, trial.is_complete) == (7, 20, True)
     assert trial.cost_usd == pytest.approx(0.0001)
     assert {hit.media_uri for hit in trial.hits} == {f"file:///{hit.number}.mp4" for hit in trial.hits}
-    assert not (library.project.settings.warehouse_root / "hits").exists()
+    assert not (Path(library.project.settings.warehouse_root) / "hits").exists()
     with library.project.pipeline() as pipeline:
         assert pipeline.ledger.searches.coverage_of("street") == ()
 

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,7 +109,7 @@ def test_a_forced_run_asks_the_service_and_not_what_it_said_before(library: Seed
 def test_an_answer_whose_file_was_taken_away_is_asked_for(library: SeededLibrary) -> None:
     library.search("street")
     library.project.write_queries("night", "queries: [{id: stripes, text: zebra, filtering_level: low}]")
-    shutil.rmtree(library.project.settings.warehouse_root / "hits" / "query_set=street")
+    shutil.rmtree(Path(library.project.settings.warehouse_root) / "hits" / "query_set=street")
 
     report = library.search("night")
 

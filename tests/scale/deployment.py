@@ -135,7 +135,7 @@ def running_deployment(
             **{name: value for name, value in os.environ.items() if not name.startswith("VISUALSEARCH_")},
             **given,
             "DAGSTER_HOME": str(home),
-            "PYTHONPATH": str(home),
+            "PYTHONPATH": os.pathsep.join([str(home), str(DEPLOY.parent)]),
             "PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}",
             "PYTHONWARNINGS": "ignore",
         }

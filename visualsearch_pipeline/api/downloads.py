@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import quote
 
 import stamina
@@ -13,7 +12,7 @@ from visualsearch_pipeline.api.errors import InvalidInput
 from visualsearch_pipeline.api.file_structure import FileKind
 from visualsearch_pipeline.api.library import checked_video_no
 from visualsearch_pipeline.api.operations import DOWNLOAD, Operation
-from visualsearch_pipeline.api.part_files import PartFile
+from visualsearch_pipeline.api.part_files import Destination, begin_part
 from visualsearch_pipeline.api.scopes import Scope
 from visualsearch_pipeline.api.transport import Call, Transport
 from visualsearch_pipeline.api.verified_stream import DownloadReceipt, Expectation, VerifiedStream
@@ -30,7 +29,7 @@ class DownloadCalls:
     def download(
         self,
         video_no: str,
-        destination: Path,
+        destination: Destination,
         *,
         expected_sha256: str | None = None,
         expected_size_bytes: int | None = None,
@@ -44,7 +43,7 @@ class DownloadCalls:
         Args:
             video_no: The video.
             destination: The file to write; replaced if it exists. Its folder must exist. Names that the service sends
-                are never used.
+                are never used. Or what begins a `Part` of your own, for another place than a file.
             expected_sha256: SHA-256 that the bytes must have.
             expected_size_bytes: Size that they must have.
             on_progress: Receives the number of bytes so far; starts over if the call is made again.
@@ -65,7 +64,7 @@ class DownloadCalls:
         self,
         bucket: str,
         blob: str,
-        destination: Path,
+        destination: Destination,
         *,
         expected_sha256: str | None = None,
         expected_size_bytes: int | None = None,
@@ -126,7 +125,7 @@ class DownloadCalls:
     def _download(
         self,
         call: Call,
-        destination: Path,
+        destination: Destination,
         expectation: Expectation,
         on_progress: Callable[[int], None] | None,
     ) -> DownloadReceipt:
@@ -140,13 +139,13 @@ class DownloadCalls:
     def _download_once(
         self,
         call: Call,
-        destination: Path,
+        destination: Destination,
         expectation: Expectation,
         on_progress: Callable[[int], None] | None,
         attempt: stamina.Attempt,
     ) -> DownloadReceipt:
         # The part file comes first: a full or missing disk is found before the download is charged.
-        with PartFile(destination) as part, self._open(call, expectation, attempt_number=attempt.num) as stream:
+        with begin_part(destination) as part, self._open(call, expectation, attempt_number=attempt.num) as stream:
             for chunk in stream:
                 part.write(chunk)
                 if on_progress is not None:

@@ -5,16 +5,36 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, Protocol, Self, TypeAlias
 
 from visualsearch_pipeline.api.errors import DestinationError
 
 _SUFFIX: Final = ".part"
 _MAX_STEM_BYTES: Final = 200
 """With the token and the suffix this stays within the 255 bytes that file systems allow for a name."""
+
+
+class Part(Protocol):
+    """Takes bytes that appear under their final name only when all of them are there. Used in a `with` block."""
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    def commit(self) -> None:
+        """Make them last, and give them their name; without this call they are dropped at the end of the block."""
+
+
+Destination: TypeAlias = Path | Callable[[], AbstractContextManager[Part]]
+"""Where a download goes: a file, or what begins a `Part` elsewhere, anew for each attempt."""
+
+
+def begin_part(destination: Destination) -> AbstractContextManager[Part]:
+    """Begin to write to a destination."""
+    return PartFile(destination) if isinstance(destination, Path) else destination()
 
 
 class PartFile:

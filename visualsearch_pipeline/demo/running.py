@@ -209,7 +209,7 @@ def _show(project: DemoProject, settings: Settings, status: Status, *, out: Cons
     folder = shlex.quote(shown_path(project.folder))
     settings_path = shlex.quote(shown_path(project.settings_path))
     lines = (
-        ("tables", shown_path(settings.database_path)),
+        ("tables", shown_path(Path(settings.database_path))),
         ("in SQL", f'visualsearch sql --config {settings_path} "from hits limit 5"'),
         ("in the UI", f"visualsearch dev --folder {folder}"),
         ("anew", f"rm -r {folder}"),

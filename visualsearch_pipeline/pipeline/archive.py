@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
-from pathlib import Path, PurePosixPath
-from typing import Final
+from pathlib import PurePosixPath
+from typing import Final, TypeAlias
 
 from visualsearch_pipeline.api import (
     DownloadMismatch,
@@ -20,12 +19,20 @@ from visualsearch_pipeline.api import (
     ResourceNotFound,
     VisualSearchError,
 )
+from visualsearch_pipeline.api.part_files import Destination
 from visualsearch_pipeline.ledger import ArchivedObject, LibraryVideo, WantedObject
-from visualsearch_pipeline.pipeline.errors import SourceProblem, StateProblem
+from visualsearch_pipeline.pipeline.archive_places import ArchivePlaces, open_archive
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.worker_pool import WorkerPool, worker_pool
+
+_FOLDERS: Final = {"video": "videos", "keyframe": "keyframes"}
+"""The folder of each kind, and in it one for each day."""
 
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+OnProgress: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,10 @@ class _Wanted:
     day: date
     bucket: str | None
     blob: str | None
-    path: Path
+    path: str
     size_bytes: int | None
     sha256: str | None
-    fetch: Callable[[Path], DownloadReceipt]
+    fetch: Callable[[Destination, OnProgress], DownloadReceipt]
 
 
 def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> ArchiveReport:
@@ -62,33 +69,28 @@ def archive(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items
         ServiceRefuses: the service refuses every call.
         ServiceUnreachable: no connection can be made.
         BudgetExceeded: the next download would pass a budget.
-        StateProblem: the archive's folder cannot be made.
-        SourceProblem: `archive.path` is not a folder of this machine.
+        StateProblem: the archive's folder cannot be made, or its store not be reached.
     """
-    _notice_removed(pipeline, days)
+    places = open_archive(pipeline.settings.archive_root)
+    _notice_removed(pipeline, places, days)
     wanted = [*_wanted_videos(pipeline, days), *_wanted_keyframes(pipeline, days)][:max_items]
     videos = keyframes = proven = failed = received = 0
     with (
         pipeline.progress.task("archiving", total=len(wanted), unit="files") as task,
-        ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="archive") as pool,
+        worker_pool(pipeline.settings.api.concurrent_transfers, name="archive") as pool,
     ):
         time_box = pipeline.time_box()
-        futures = [pool.submit(_fetch, pipeline, item, time_box) for item in wanted]
-        try:
-            for item, future in zip(wanted, futures, strict=True):
-                receipt = future.result()
-                task.advance()
-                if isinstance(receipt, _NotFetched):
-                    failed += receipt is _NotFetched.FAILED
-                    continue
-                videos += item.kind == "video"
-                keyframes += item.kind == "keyframe"
-                proven += receipt.proven_by == "sha256"
-                received += receipt.size_bytes
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+        futures = [pool.submit(_fetch, pipeline, item, places, time_box, pool) for item in wanted]
+        for item, future in zip(wanted, futures, strict=True):
+            receipt = future.result()
+            task.advance()
+            if isinstance(receipt, _NotFetched):
+                failed += receipt is _NotFetched.FAILED
+                continue
+            videos += item.kind == "video"
+            keyframes += item.kind == "keyframe"
+            proven += receipt.proven_by == "sha256"
+            received += receipt.size_bytes
     return ArchiveReport(videos=videos, keyframes=keyframes, proven=proven, failed=failed, bytes_received=received)
 
 
@@ -98,15 +100,17 @@ class _NotFetched(Enum):
     """For the next run: the time is up."""
 
 
-def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadReceipt | _NotFetched:
+def _fetch(
+    pipeline: Pipeline, item: _Wanted, places: ArchivePlaces, time_box: TimeBox, pool: WorkerPool
+) -> DownloadReceipt | _NotFetched:
     """Download one object and record it, or record why it failed."""
     if time_box.is_over:
         return _NotFetched.LEFT
     cost_usd = pipeline.spending.download_usd(item.size_bytes)
-    _make_folder(item.path.parent)
+    destination = places.destination(item.path)
     try:
         with pipeline.spending.reserving(f"Downloading {item.object_key}", cost_usd=cost_usd):
-            receipt = item.fetch(item.path)
+            receipt = item.fetch(destination, lambda _received_bytes: pool.check())
     except VisualSearchError as error:
         stops = stopping_error(pipeline, error)
         if stops is not None:
@@ -129,7 +133,7 @@ def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadRece
             day=item.day,
             bucket=item.bucket,
             blob=item.blob,
-            path=str(item.path),
+            path=places.location(item.path),
             size_bytes=receipt.size_bytes,
             sha256=receipt.sha256,
             proven_by=receipt.proven_by,
@@ -137,16 +141,6 @@ def _fetch(pipeline: Pipeline, item: _Wanted, time_box: TimeBox) -> DownloadRece
         at=pipeline.now(),
     )
     return receipt
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StateProblem(
-            f"cannot make the archive's folder {folder}: {error.strerror or error}; make room or mend the permissions, "
-            "and run again"
-        ) from error
 
 
 def _wanted_videos(pipeline: Pipeline, days: Sequence[date] | None) -> list[_Wanted]:
@@ -161,9 +155,13 @@ def _wanted_video(pipeline: Pipeline, video: LibraryVideo) -> _Wanted:
     suffix = PurePosixPath(content.name).suffix.lower() if content else ".mp4"
     sha256, size_bytes = (content.sha256, content.size_bytes) if content else (None, None)
 
-    def fetch(path: Path) -> DownloadReceipt:
+    def fetch(destination: Destination, on_progress: OnProgress) -> DownloadReceipt:
         return pipeline.client.download(
-            video.video_no, path, expected_sha256=sha256, expected_size_bytes=size_bytes
+            video.video_no,
+            destination,
+            expected_sha256=sha256,
+            expected_size_bytes=size_bytes,
+            on_progress=on_progress,
         )
 
     return _Wanted(
@@ -173,7 +171,7 @@ def _wanted_video(pipeline: Pipeline, video: LibraryVideo) -> _Wanted:
         day=video.day,
         bucket=video.bucket,
         blob=video.blob,
-        path=_root(pipeline) / "videos" / video.day.isoformat() / (safe_name(video.video_no) + suffix),
+        path=f"{_FOLDERS['video']}/{video.day.isoformat()}/{safe_name(video.video_no)}{suffix}",
         size_bytes=video.size_bytes if size_bytes is None else size_bytes,
         sha256=sha256,
         fetch=fetch,
@@ -192,8 +190,8 @@ def _wanted_keyframe(pipeline: Pipeline, wanted: WantedObject) -> _Wanted:
     # Server-sent names are not used as paths (contract §9.54); the hash keeps them apart, and is the same next time.
     name = hashlib.sha256(wanted.object_key.encode()).hexdigest()[:32] + suffix
 
-    def fetch(path: Path) -> DownloadReceipt:
-        return pipeline.client.download_blob(wanted.bucket, wanted.blob, path)
+    def fetch(destination: Destination, on_progress: OnProgress) -> DownloadReceipt:
+        return pipeline.client.download_blob(wanted.bucket, wanted.blob, destination, on_progress=on_progress)
 
     return _Wanted(
         kind="keyframe",
@@ -202,7 +200,7 @@ def _wanted_keyframe(pipeline: Pipeline, wanted: WantedObject) -> _Wanted:
         day=wanted.day,
         bucket=wanted.bucket,
         blob=wanted.blob,
-        path=_root(pipeline) / "keyframes" / wanted.day.isoformat() / safe_name(wanted.video_no) / name,
+        path=f"{_FOLDERS['keyframe']}/{wanted.day.isoformat()}/{safe_name(wanted.video_no)}/{name}",
         size_bytes=None,
         sha256=None,
         fetch=fetch,
@@ -216,22 +214,13 @@ def safe_name(identifier: str) -> str:
     return hashlib.sha256(identifier.encode()).hexdigest()[:32]
 
 
-def _root(pipeline: Pipeline) -> Path:
-    root = pipeline.settings.archive_root
-    if "://" in root and not root.startswith("file://"):
-        raise SourceProblem(f"`archive.path` {root!r}: this version archives to local folders only; name a folder.")
-    return Path(root.removeprefix("file://"))
-
-
-def _notice_removed(pipeline: Pipeline, days: Sequence[date] | None) -> None:
+def _notice_removed(pipeline: Pipeline, places: ArchivePlaces, days: Sequence[date] | None) -> None:
     """Find archived files that are gone or have another size, so that they are fetched again."""
-    for kind in ("video", "keyframe"):
-        for kept in pipeline.ledger.fetches.archived(kind, days=days):
-            path = Path(kept.path)
-            try:
-                size_bytes = path.stat().st_size
-            except FileNotFoundError:
-                size_bytes = None
+    for kind, folder in _FOLDERS.items():
+        archived = pipeline.ledger.fetches.archived(kind, days=days)
+        sizes_bytes = places.sizes_bytes({kept.path: kept.day for kept in archived}, folder=folder)
+        for kept in archived:
+            size_bytes = sizes_bytes.get(kept.path)
             if size_bytes != kept.size_bytes:
                 found = "is gone" if size_bytes is None else f"has {size_bytes} bytes"
                 pipeline.ledger.fetches.record_not_archived(
@@ -239,7 +228,7 @@ def _notice_removed(pipeline: Pipeline, days: Sequence[date] | None) -> None:
                     object_key=kept.object_key,
                     video_no=kept.video_no,
                     day=kept.day,
-                    reason=f"{path} {found}, {kept.size_bytes} bytes were archived",
+                    reason=f"{kept.path} {found}, {kept.size_bytes} bytes were archived",
                     retryable=True,
                     at=pipeline.now(),
                 )

@@ -44,7 +44,7 @@ def prune(pipeline: Pipeline, *, dry_run: bool) -> Pruning:
     alerts = pipeline.ledger.alerts.prune(before=now - timedelta(days=retention.alerts_days), dry_run=dry_run)
     database, keep_days = settings.database_path, settings.snapshot_days
     snapshots = removable_snapshots(database, keep_days=keep_days, now=now)
-    sizes = [snapshot.path.stat().st_size for snapshot in snapshots]
+    sizes = [snapshot.size_bytes for snapshot in snapshots]
     if not dry_run:
         with pipeline.locked("publish"):
             prune_snapshots(database, keep_days=keep_days, now=now)

@@ -74,7 +74,7 @@ class Report:
 
 
 def write_report(
-    database_path: Path,
+    database_path: Path | str,
     destination: Path,
     *,
     archive_root: str | None,

@@ -23,7 +23,8 @@ from visualsearch_pipeline.warehouse.library_hits import (
 )
 from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
 from visualsearch_pipeline.warehouse.places import TableFile
-from visualsearch_pipeline.warehouse.publication import Publication, publish, read_publication
+from visualsearch_pipeline.warehouse.publication import publish
+from visualsearch_pipeline.warehouse.publication_record import Publication, read_publication
 from visualsearch_pipeline.warehouse.reading import ReadResult, open_read_only, query
 from visualsearch_pipeline.warehouse.schemas import TABLES, column_schema
 from visualsearch_pipeline.warehouse.snapshots import Snapshot, snapshots_of

@@ -67,7 +67,9 @@ class Exported:
     size_bytes: int
 
 
-def export(database_path: Path, source: str, destination: Path, *, format: ExportFormat | None = None) -> Exported:  # noqa: A002 - the word for it
+def export(
+    database_path: Path | str, source: str, destination: Path, *, format: ExportFormat | None = None
+) -> Exported:  # noqa: A002 - the word for it
     """Write a table, a view, or the answer to a question into a file. Whatever stood there before is replaced.
 
     Args:

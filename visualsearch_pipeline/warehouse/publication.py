@@ -19,7 +19,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,8 +37,11 @@ from visualsearch_pipeline.warehouse.errors import (
     WarehouseError,
 )
 from visualsearch_pipeline.warehouse.ledger_files import write_ledger_table
+from visualsearch_pipeline.warehouse.object_store import is_url
 from visualsearch_pipeline.warehouse.parquet import ParquetStore
 from visualsearch_pipeline.warehouse.places import TableFile, locate
+from visualsearch_pipeline.warehouse.publication_record import Publication, read_publication, told_by
+from visualsearch_pipeline.warehouse.published_copy import PublishedCopy
 from visualsearch_pipeline.warehouse.reading import open_read_only
 from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES, TABLES
 from visualsearch_pipeline.warehouse.snapshots import SNAPSHOT_DAYS, keep_snapshot, prune_snapshots
@@ -61,39 +64,9 @@ _BUILDING_SUFFIX: Final = ".building"
 _logger: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
-    """A published database.
-
-    Attributes:
-        database_path: Where it lies.
-        row_counts: Rows per table.
-        published_at: When it was made, UTC.
-        rebuilt_at: When all of it was last built anew, UTC.
-        replaced_rows: Rows replaced in it since then.
-        changed: False where the published file already held all this and was left alone.
-        size_bytes: Its size.
-        fingerprint: Hash of everything it was built from.
-    """
-
-    database_path: Path
-    row_counts: Mapping[str, int]
-    published_at: datetime
-    rebuilt_at: datetime
-    replaced_rows: int
-    changed: bool
-    size_bytes: int
-    fingerprint: str
-
-    @property
-    def rebuilt(self) -> bool:
-        """Whether this publication built all of it, rather than bringing the one before up to date."""
-        return self.rebuilt_at == self.published_at
-
-
 def publish(
     store: ParquetStore,
-    database_path: Path,
+    database_path: Path | str,
     ledger_tables: Mapping[str, pa.Table],
     query_sets: Sequence[str],
     *,
@@ -105,7 +78,7 @@ def publish(
 
     Args:
         store: The Parquet files.
-        database_path: A local file; its folder is made.
+        database_path: A local file, whose folder is made; or a URL in an object store, for one publisher at a time.
         ledger_tables: All rows of tables among `videos`, `coverage`, `queries`, `api_calls`, `archive` and `failures`,
             by table name; one that is left out is published as it stands in `store`.
         query_sets: Names of the sets that get a view. Hits of sets that are no longer among them stay in `hits`.
@@ -123,6 +96,14 @@ def publish(
     unknown = set(ledger_tables) - {spec.name for spec in LEDGER_TABLES}
     if unknown:
         raise ValueError(f"not tables of the ledger: {', '.join(sorted(unknown))}")
+    if is_url(database_path):
+        return _publish_remotely(
+            PublishedCopy.of(str(database_path)),
+            lambda local: publish(store, local, ledger_tables, query_sets, snapshot_days=0, rebuild=rebuild),
+            snapshot_days=snapshot_days,
+            lock_timeout_seconds=lock_timeout_seconds,
+        )
+    database_path = Path(database_path)
     folder = database_path.absolute().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,46 +118,9 @@ def publish(
                 rebuild=rebuild,
             )
     except filelock.Timeout as error:
-        message = (
-            f"another process has been publishing {database_path} for more than {lock_timeout_seconds:g} s; "
-            "wait for it, or end it"
-        )
-        raise PublicationBusyError(message) from error
+        raise _busy(database_path, lock_timeout_seconds) from error
     except OSError as error:
         raise _not_published(database_path, error.strerror or str(error)) from error
-
-
-def read_publication(database_path: Path) -> Publication | None:
-    """What is published at `database_path`; None if nothing readable is. `changed` is False."""
-    try:
-        with open_read_only(database_path) as connection:
-            return _told(connection, database_path)
-    except (ReadError, duckdb.Error):
-        # Not there, damaged, or of another making: it is built anew.
-        return None
-
-
-def _told(connection: duckdb.DuckDBPyConnection, database_path: Path) -> Publication | None:
-    """What an open database says of itself."""
-    columns = {name for (name, *_) in connection.execute("DESCRIBE publication").fetchall()}
-    # Times as numbers: Python's own conversion would ask for a time zone database.
-    since = "epoch_us(rebuilt_at), replaced_rows" if "rebuilt_at" in columns else "epoch_us(published_at), 0"
-    row = connection.execute(
-        f"SELECT fingerprint, row_counts, epoch_us(published_at), {since} FROM publication"  # noqa: S608 - ours
-    ).fetchone()
-    if row is None:
-        return None
-    fingerprint, row_counts, published_us, rebuilt_us, replaced_rows = row
-    return Publication(
-        database_path=database_path,
-        row_counts=dict(row_counts),
-        published_at=_moment(published_us),
-        rebuilt_at=_moment(rebuilt_us),
-        replaced_rows=replaced_rows,
-        changed=False,
-        size_bytes=database_path.stat().st_size,
-        fingerprint=fingerprint,
-    )
 
 
 @dataclass(frozen=True)
@@ -185,6 +129,36 @@ class _Update:
 
     changed: tuple[TableFile, ...]
     replaced_rows: int
+
+
+def _publish_remotely(
+    copy: PublishedCopy, publish_at: Callable[[Path], Publication], *, snapshot_days: int, lock_timeout_seconds: float
+) -> Publication:
+    """Build on this machine what is published in an object store, and put it up in one step.
+
+    A process killed at any moment leaves the old object or the new one. On this machine it leaves at most a file that
+    the next publication makes anew, since it begins with what is published then.
+    """
+    building = copy.folder / "building" / copy.name
+    try:
+        building.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(copy.folder / ".publishing.lock", timeout=lock_timeout_seconds):
+            building.unlink(missing_ok=True)
+            standing = copy.current()
+            if standing is not None:
+                copy_file(standing, building)
+            before = read_publication(building)
+            made = publish_at(building)
+            if made.changed or standing is None:
+                if before is not None and snapshot_days > 0:
+                    keep_snapshot(copy.url, published_at=before.published_at)
+                copy.replace_by(building)
+            prune_snapshots(copy.url, keep_days=snapshot_days, now=datetime.now(UTC))
+    except filelock.Timeout as error:
+        raise _busy(copy.url, lock_timeout_seconds) from error
+    except OSError as error:
+        raise _not_published(copy.url, error.strerror or str(error)) from error
+    return replace(made, database_path=copy.url)
 
 
 def _publish_locked(
@@ -279,7 +253,7 @@ def _updated(
 def _verified(building: Path, sources: Sources) -> Publication:
     """Read the finished file as an analyst would, before anyone can."""
     with open_read_only(building) as connection:
-        made = _told(connection, building)
+        made = told_by(connection, building)
         if made is None or made.fingerprint != sources.fingerprint:
             raise PublicationError(
                 "the new database does not say what it was built from; it was not published, run again"
@@ -299,11 +273,14 @@ def _verified(building: Path, sources: Sources) -> Publication:
     return made
 
 
-def _moment(microseconds: int) -> datetime:
-    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+def _busy(database_path: Path | str, waited_seconds: float) -> PublicationBusyError:
+    return PublicationBusyError(
+        f"another process has been publishing {database_path} for more than {waited_seconds:g} s; "
+        "wait for it, or end it"
+    )
 
 
-def _not_published(database_path: Path, reason: str) -> WarehouseError:
+def _not_published(database_path: Path | str, reason: str) -> WarehouseError:
     message = f"cannot publish {database_path}: {reason}. The database published before, if any, is untouched"
     return PublicationError(f"{message}; make room or mend the permissions, and run again")
 

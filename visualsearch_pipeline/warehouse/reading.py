@@ -9,7 +9,8 @@ from typing import cast
 import duckdb
 import pyarrow as pa
 
-from visualsearch_pipeline.warehouse.errors import InvalidSqlError, NotPublishedError, ReadError
+from visualsearch_pipeline.warehouse.errors import InvalidSqlError, ReadError
+from visualsearch_pipeline.warehouse.published_copy import local_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class ReadResult:
         return tuple(zip(*columns, strict=True)) if columns else ()
 
 
-def query(database_path: Path, sql: str) -> ReadResult:
+def query(database_path: Path | str, sql: str) -> ReadResult:
     """Ask the published database `sql`. It is opened read-only and for this one question.
 
     Raises:
@@ -54,21 +55,20 @@ def query(database_path: Path, sql: str) -> ReadResult:
     return ReadResult(table)
 
 
-def open_read_only(database_path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection to the file that stands at `database_path` now, with times in UTC.
+def open_read_only(database_path: Path | str) -> duckdb.DuckDBPyConnection:
+    """A connection to the file that stands at `database_path` now, with times in UTC. A URL is read from a copy.
 
     DuckDB keeps one instance per path and process: opened by its path, a database that was swapped meanwhile would be
     read in its old state as long as anything in this process holds it. Attached to an instance of its own, it is not.
 
     Raises:
         NotPublishedError: there is no such file.
-        ReadError: it is not a DuckDB database, or another program holds it open for writing.
+        ReadError: it cannot be fetched, is not a DuckDB database, or another program holds it open for writing.
     """
-    if not database_path.is_file():
-        raise NotPublishedError(f"nothing is published at {database_path} yet; run `visualsearch run` first")
+    file = local_file(database_path)
     connection = duckdb.connect()
     try:
-        path = str(database_path).replace("'", "''")
+        path = str(file).replace("'", "''")
         connection.execute(f"ATTACH '{path}' AS warehouse (READ_ONLY)")
         connection.execute("USE warehouse")
         connection.execute("SET TimeZone = 'UTC'")

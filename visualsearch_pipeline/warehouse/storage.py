@@ -1,7 +1,7 @@
-"""Where the warehouse's files lie: a local folder or any fsspec URL. A file is there whole, or it is not there.
+"""Where the warehouse's files lie: a local folder or an object store. A file is there whole, or it is not there.
 
-On a local disk a file is written under a hidden name, fsynced, renamed, and its folder fsynced. An object store shows
-an object when its upload is complete; nothing more is needed there. Names that begin with a dot are skipped by every
+On a local disk a file is written under a hidden name, fsynced, renamed, and its folder fsynced; for object stores see
+`object_store.py`. Names that begin with a dot are skipped by every
 reader's glob, so what a killed writer left behind is never read; it is swept when it is old.
 """
 
@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import fsspec
-import fsspec.utils
-from fsspec.implementations.local import LocalFileSystem
 
 from visualsearch_pipeline.warehouse.errors import StorageWriteError
+from visualsearch_pipeline.warehouse.object_store import ObjectStore, is_url
 
 LEFTOVER_AGE_SECONDS: Final = 3600.0
 """A temporary file that was not written to for so long has no writer any more."""
@@ -38,48 +37,39 @@ class Storage:
     """
 
     def __init__(self, root: str) -> None:
-        self._file_system, base = fsspec.core.url_to_fs(root)
-        self._base = str(base).rstrip("/")
-        self._is_local = isinstance(self._file_system, LocalFileSystem)
+        self._objects = ObjectStore(root) if is_url(root) else None
+        self._base = root if is_url(root) else fsspec.core.url_to_fs(root)[1].rstrip("/")
 
     def __repr__(self) -> str:
         return f"Storage({self._base!r})"
 
     def location(self, path: str) -> str:
-        """The full path of `path`, as messages name it."""
-        return f"{self._base}/{path}"
+        """The full path or URL of `path`, as messages name it."""
+        return self._objects.location(path) if self._objects else f"{self._base}/{path}"
 
     def exists(self, path: str) -> bool:
         """Whether there is a file at `path`."""
-        return bool(self._file_system.isfile(self.location(path)))
+        return self._objects.exists(path) if self._objects else self._path(path).is_file()
 
     def open(self, path: str) -> BinaryIO:
         """The bytes at `path`. Raises `FileNotFoundError` if there is no such file."""
-        opened: BinaryIO = self._file_system.open(self.location(path), "rb")
-        return opened
+        return io.BytesIO(self._objects.read(path)) if self._objects else self._path(path).open("rb")
 
     def size_bytes(self, path: str) -> int:
         """The size of the file at `path`."""
-        return int(self._file_system.size(self.location(path)))
+        return self._objects.size_bytes(path) if self._objects else self._path(path).stat().st_size
 
     def identities(self, folder: str, *, suffix: str) -> Mapping[str, str]:
         """Every file under `folder` whose name ends in `suffix`, with a text that changes whenever it is replaced.
 
         One listing, however many files. Sorted by path; hidden files and folders are left out.
         """
-        self._file_system.invalidate_cache()
-        found = self._file_system.find(self.location(folder), detail=True)
-        identities = {}
-        for location, details in sorted(found.items()):
-            path = str(location)[len(self._base) + 1 :]
-            if path.endswith(suffix) and not any(part.startswith((".", "_")) for part in path.split("/")):
-                identities[path] = self._identity(details)
-        return identities
-
-    def _identity(self, details: Mapping[str, object]) -> str:
-        if not self._is_local:
-            return str(fsspec.utils.tokenize(sorted((name, str(value)) for name, value in details.items())))
-        return f"{details['size']}:{details['mtime']}:{details['ino']}"
+        found = self._objects.identities(folder) if self._objects else self._local_identities(folder)
+        return {
+            path: identity
+            for path, identity in found.items()
+            if path.endswith(suffix) and not any(part.startswith((".", "_")) for part in path.split("/"))
+        }
 
     def write(self, path: str, write: Callable[[BinaryIO], None]) -> bool:
         """Put under `path` what `write` writes, whole or not at all.
@@ -92,7 +82,11 @@ class Storage:
             StorageWriteError: it could not be written; what stood there still stands.
         """
         try:
-            return self._write_local(path, write) if self._is_local else self._write_remote(path, write)
+            if not self._objects:
+                return self._write_local(path, write)
+            buffer = io.BytesIO()
+            write(buffer)
+            return self._objects.write(path, buffer.getvalue())
         except OSError as error:
             location = self.location(path)
             reason = error.strerror or str(error)
@@ -110,9 +104,11 @@ class Storage:
         """
         location = self.location(path)
         try:
-            self._file_system.rm_file(location)
-            if self._is_local:
-                fsync_folder(Path(location).parent)
+            if self._objects:
+                self._objects.remove(path)
+                return
+            self._path(path).unlink()
+            fsync_folder(self._path(path).parent)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -121,27 +117,22 @@ class Storage:
 
     def sweep(self, *, older_than_seconds: float = LEFTOVER_AGE_SECONDS) -> int:
         """Remove what killed writers left behind, unless it is younger than this; say how many files that were."""
-        if not self._is_local or not Path(self._base).is_dir():
+        if self._objects or not Path(self._base).is_dir():
             return 0
         return sum(_sweep_folder(Path(folder), older_than_seconds) for folder, _, _ in os.walk(self._base))
 
-    def _write_remote(self, path: str, write: Callable[[BinaryIO], None]) -> bool:
-        buffer = io.BytesIO()
-        write(buffer)
-        content, location = buffer.getvalue(), self.location(path)
-        file_system = self._file_system
-        file_system.invalidate_cache()
-        if (
-            file_system.isfile(location)
-            and file_system.size(location) == len(content)
-            and file_system.cat_file(location) == content
-        ):
-            return False
-        file_system.pipe_file(location, content)
-        return True
+    def _path(self, path: str) -> Path:
+        return Path(f"{self._base}/{path}")
+
+    def _local_identities(self, folder: str) -> Mapping[str, str]:
+        found = fsspec.filesystem("file").find(self.location(folder), detail=True)
+        return {
+            str(location)[len(self._base) + 1 :]: f"{details['size']}:{details['mtime']}:{details['ino']}"
+            for location, details in sorted(found.items())
+        }
 
     def _write_local(self, path: str, write: Callable[[BinaryIO], None]) -> bool:
-        target = Path(self.location(path))
+        target = self._path(path)
         _make_folder(target.parent)
         _sweep_folder(target.parent, LEFTOVER_AGE_SECONDS)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}{_TEMPORARY_SUFFIX}")
