@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from video_host import VideoHost, serving
 
 from visualsearch_pipeline.ledger import UploadState
+from visualsearch_pipeline.pipeline.agreement import agree
+from visualsearch_pipeline.pipeline.comparing import Difference
 from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pending import pending_work
@@ -121,8 +124,11 @@ def test_a_link_signed_anew_is_the_same_item_and_is_sent_as_it_stands_now(listed
     assert listed.sql("SELECT count(*) FROM videos") == [(1,)]
 
 
-def test_no_byte_that_is_written_holds_a_token_of_a_link(listed: Project, host: VideoHost) -> None:
+def test_no_byte_that_is_written_holds_a_token_of_a_link(
+    listed: Project, host: VideoHost, caplog: pytest.LogCaptureFixture
+) -> None:
     """Whatever the service repeats in its messages, and however a run ends."""
+    caplog.set_level("DEBUG")
     secrets = [f"{SECRET}-{number}" for number in range(3)]
     write_list(
         listed,
@@ -147,9 +153,12 @@ def test_no_byte_that_is_written_holds_a_token_of_a_link(listed: Project, host: 
     reasons = " ".join(failure.reason for failure in status.failures)
     assert f"cannot fetch {host.url}/blue.mp4?token=***#" in reasons
     assert "carries a user name or a password" in reasons
-    for folder in (listed.root / "state", listed.root / "dagster"):
-        assert bytes_with(folder, "red.mp4")
-        assert bytes_with(folder, SECRET) == []
+    assert "red.mp4?token=***" in caplog.text
+    assert SECRET not in caplog.text
+    assert bytes_with(listed.root / "state", "red.mp4")
+    # The list is where the tokens stand, and the sandbox plays the service, which has to know them.
+    left = [path.relative_to(listed.root) for path in bytes_with(listed.root, SECRET)]
+    assert [path for path in left if path.parts[0] not in ("urls.txt", "sandbox")] == []
 
 
 def test_lines_come_and_go_like_files(listed: Project, host: VideoHost) -> None:
@@ -231,3 +240,40 @@ def test_a_fetch_under_way_when_its_process_died_is_looked_for_first(listed: Pro
         assert call.sequence < listed.calls("upload_url")[0].sequence
         (known,) = pipeline.ledger.url_uploads.all_by_identity().values()
         assert known.state is UploadState.UPLOADED
+
+
+def delete_remotely(project: Project) -> None:
+    answer = httpx.post(
+        f"{project.server.url}/serve/api/v1/delete_videos",
+        params={"unique_id": "default"},
+        json=[video.video_no for video in project.server.videos()],
+        headers={"Authorization": project.server.api_key},
+        trust_env=False,
+    )
+    assert answer.json()["code"] == "0000"
+
+
+def test_a_fetched_video_that_was_deleted_is_fetched_again_when_a_person_asks(listed: Project, host: VideoHost) -> None:
+    listed.run_steps()
+    delete_remotely(listed)
+    with listed.pipeline(clock=lambda: datetime.now(UTC) + timedelta(hours=1)) as pipeline:
+        assert [finding.kind for finding in agree(pipeline).left] == [Difference.MISSING]
+        upload(pipeline)
+        assert len(host.asked) == 1
+        assert len(agree(pipeline, reupload_missing=True).queued_again) == 1
+        assert upload(pipeline).uploaded == 1
+        assert not pipeline.ledger.failures.unresolved()
+    listed.run_steps()
+    assert sorted(state for (state,) in listed.sql("SELECT state FROM videos")) == ["ready", "replaced"]
+
+
+def test_a_lost_ledger_is_rebuilt_from_the_list_and_the_library(listed: Project, host: VideoHost) -> None:
+    listed.run_steps()
+    for path in (listed.root / "state").glob("ledger.db*"):
+        path.unlink()
+    with listed.pipeline() as pipeline:
+        assert len(agree(pipeline, adopt=True).adopted) == 1
+        assert not pending_work(pipeline).uploads
+    listed.run_steps()
+    assert len(host.asked) == 1
+    assert listed.sql("SELECT origin, state FROM videos") == [("url", "ready")]

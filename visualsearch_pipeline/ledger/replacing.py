@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database
 from visualsearch_pipeline.ledger.schema import archive, contents, coverage, items, transcriptions, uploads, videos
-from visualsearch_pipeline.ledger.states import ArchiveState, UploadState, VideoState
+from visualsearch_pipeline.ledger.schema_sources import url_uploads
+from visualsearch_pipeline.ledger.states import ArchiveState, UploadState, VideoOrigin, VideoState
 
 
 class Replacing:
@@ -28,38 +29,42 @@ class Replacing:
         """Mark a missing entry as replaced, and queue its content as if it had never been sent.
 
         Returns:
-            False if the entry is not missing (any more): then nothing was changed.
+            False if the entry is not missing (any more), or was imported and so cannot be had alone: then nothing was
+            changed.
         """
         with self._database.writing() as connection:
             found = connection.execute(
-                sa.select(videos.c.sha256, videos.c.state).where(videos.c.video_no == video_no)
+                sa.select(videos.c.sha256, videos.c.state, videos.c.origin, videos.c.uri).where(
+                    videos.c.video_no == video_no
+                )
             ).one()
-            if found.state is not VideoState.MISSING:
+            if found.state is not VideoState.MISSING or found.origin is VideoOrigin.IMPORT:
                 return False
             connection.execute(
                 sa.update(videos).where(videos.c.video_no == video_no).values(state=VideoState.REPLACED, polled_at=at)
             )
-            connection.execute(
-                sa.update(uploads)
-                .where(uploads.c.sha256 == found.sha256, uploads.c.video_no == video_no)
-                .values(
-                    state=UploadState.PENDING,
-                    video_no=None,
-                    uploaded_at=None,
-                    intended_at=None,
-                    adopted=False,
-                    reason=None,
-                    lease_owner=None,
-                    lease_expires_at=None,
+            for table in (uploads, url_uploads):
+                connection.execute(
+                    sa.update(table)
+                    .where(table.c.video_no == video_no)
+                    .values(
+                        state=UploadState.PENDING,
+                        video_no=None,
+                        uploaded_at=None,
+                        intended_at=None,
+                        adopted=False,
+                        reason=None,
+                        lease_owner=None,
+                        lease_expires_at=None,
+                    )
                 )
-            )
             # What was not fetched from it never will be.
             lost = sa.and_(archive.c.video_no == video_no, archive.c.state != ArchiveState.ARCHIVED)
             for object_key in connection.scalars(sa.select(archive.c.object_key).where(lost)).all():
                 failures.resolve_in(connection, subject=object_key, at=at, steps=("archive",))
             connection.execute(sa.delete(archive).where(lost))
             subjects = sa.select(contents.c.uri).where(contents.c.sha256 == found.sha256)
-            for uri in connection.scalars(subjects).all():
+            for uri in (*connection.scalars(subjects).all(), *([found.uri] if found.uri else [])):
                 failures.resolve_in(connection, subject=uri, at=at, steps=("videos",))
             return True
 

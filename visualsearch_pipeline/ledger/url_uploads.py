@@ -142,6 +142,12 @@ class UrlUploads:
                 )
             )
 
+    def redate(self, identity: str, *, day: date) -> None:
+        """Give a URL that was never sent the day that its library entry says it was first seen on."""
+        never_sent = sa.and_(url_uploads.c.identity == identity, url_uploads.c.attempts == 0)
+        with self._database.writing() as connection:
+            connection.execute(sa.update(url_uploads).where(never_sent).values(day=day))
+
     def record_uploaded(
         self, identity: str, *, video_no: str, video_name: str | None, adopted: bool, at: datetime
     ) -> None:
@@ -183,13 +189,13 @@ class UrlUploads:
         with self._database.writing() as connection:
             connection.execute(sa.update(url_uploads).where(url_uploads.c.identity == identity).values(values))
 
-    def queue_again(self, video_no: str) -> None:
-        """Let the URL of a missing entry be fetched again, as if it had never been."""
-        values = {"state": UploadState.PENDING, "video_no": None, "uploaded_at": None, "intended_at": None}
+    def queue_refused(self, *, days: Sequence[date]) -> int:
+        """Let what the service refused on some days be sent once more; say how many. What we refused stays so."""
+        refused = sa.and_(
+            url_uploads.c.state == UploadState.REFUSED, url_uploads.c.attempts > 0, url_uploads.c.day.in_(days)
+        )
         with self._database.writing() as connection:
-            connection.execute(
-                sa.update(url_uploads).where(url_uploads.c.video_no == video_no).values(values | {"adopted": False})
-            )
+            return connection.execute(sa.update(url_uploads).where(refused).values(state=UploadState.PENDING)).rowcount
 
     def claimed_video_nos(self) -> frozenset[str]:
         """The library entries that are bound to something of ours already."""

@@ -16,7 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from visualsearch_pipeline.api import Video, VideoStatus, VisualSearchError
-from visualsearch_pipeline.ledger import LeaseOwner, LibraryVideo, UploadState, VideoObservation, VideoState
+from visualsearch_pipeline.ledger import (
+    LeaseOwner,
+    LibraryVideo,
+    UploadState,
+    VideoObservation,
+    VideoOrigin,
+    VideoState,
+)
 from visualsearch_pipeline.ledger.states import SUPERSEDED_VIDEOS
 from visualsearch_pipeline.pipeline.comparing import Difference, Finding, compare
 from visualsearch_pipeline.pipeline.index import notice_reindexed
@@ -82,7 +89,7 @@ def agree(
             first: from nothing but source and library this rebuilds a lost ledger.
         by_download: download unknown entries without a tag whose size is that of a queued content, and adopt those
             whose bytes are the same. Implies `adopt`.
-        reupload_missing: queue the contents of missing entries again.
+        reupload_missing: queue the contents and URLs of missing entries again. Imported posts cannot be had one by one.
 
     Raises:
         SourceProblem: the source cannot be listed.
@@ -134,6 +141,7 @@ def _compare(pipeline: Pipeline, listed: Sequence[Video]) -> tuple[Finding, ...]
         grace_seconds=indexing.grace_seconds,
         stuck_after_seconds=indexing.stuck_after_seconds,
         names=ledger.videos.media_uris(),
+        unbound_urls=frozenset(upload.identity for upload in ledger.url_uploads.open()),
     )
 
 
@@ -163,10 +171,30 @@ def _adopt_tagged(pipeline: Pipeline, findings: Iterable[Finding]) -> list[str]:
         finding.video_no
         for finding in findings
         if finding.kind is Difference.ADOPTABLE
-        and finding.sha256 is not None
         and finding.entry is not None
-        and _bind(pipeline, finding.sha256, finding.entry)
+        and _adopt(pipeline, finding, finding.entry)
     ]
+
+
+def _adopt(pipeline: Pipeline, finding: Finding, entry: Video) -> bool:
+    """Make an entry the one of the content or of the URL that its tag names."""
+    if finding.url_identity is not None:
+        return _bind_url(pipeline, finding.url_identity, entry)
+    return finding.sha256 is not None and _bind(pipeline, finding.sha256, entry)
+
+
+def _bind_url(pipeline: Pipeline, identity: str, entry: Video) -> bool:
+    """Make an entry the one of a URL of the list; False if another process is at work on it, or it has one."""
+    uploads = pipeline.ledger.url_uploads
+    if uploads.take(identity, owner=LeaseOwner.current(), now=pipeline.now()) is None:
+        return False
+    day = _tagged_day(entry)
+    if day is not None and day >= pipeline.settings.source.start_date:
+        uploads.redate(identity, day=day)
+    uploads.record_uploaded(
+        identity, video_no=entry.video_no, video_name=entry.video_name, adopted=True, at=pipeline.now()
+    )
+    return True
 
 
 def _bind(pipeline: Pipeline, sha256: str, entry: Video) -> bool:
@@ -241,7 +269,7 @@ def _queue_missing_again(pipeline: Pipeline, findings: Iterable[Finding]) -> tup
     return tuple(
         video.video_no
         for video in pipeline.ledger.videos.in_state(VideoState.MISSING)
-        if video.video_no in missing and _replace(pipeline, video)
+        if video.video_no in missing and video.origin is not VideoOrigin.IMPORT and _replace(pipeline, video)
     )
 
 

@@ -14,6 +14,7 @@ from visualsearch_pipeline.api import Video, VideoStatus
 from visualsearch_pipeline.ledger import LibraryVideo
 from visualsearch_pipeline.ledger.states import SUPERSEDED_VIDEOS
 from visualsearch_pipeline.pipeline.reconciling import HASH_TAG_PREFIX
+from visualsearch_pipeline.pipeline.url_reconciling import URL_TAG_PREFIX
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -46,6 +47,7 @@ class Finding:
         detail: More, for people.
         sha256: Its content, as far as a tag or the ledger tells.
         entry: What the library says of it; None if it is missing.
+        url_identity: The URL it was fetched from, as far as a tag tells: SHA-256 of the address.
     """
 
     kind: Difference
@@ -54,6 +56,7 @@ class Finding:
     detail: str
     sha256: str | None = None
     entry: Video | None = None
+    url_identity: str | None = None
 
 
 def compare(
@@ -65,6 +68,7 @@ def compare(
     grace_seconds: float,
     stuck_after_seconds: float,
     names: Mapping[str, str],
+    unbound_urls: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
     """Everything in which ledger and library differ, or agree that it is wrong, by kind.
 
@@ -75,6 +79,7 @@ def compare(
         now: The time.
         grace_seconds: How long a new upload may be invisible.
         stuck_after_seconds: When a video still indexing counts as stuck.
+        unbound_urls: Identities of the queued URLs.
         names: For people: where each of `ours` came from, by its `video_no`.
     """
     listed = {video.video_no: video for video in library}
@@ -107,9 +112,13 @@ def compare(
         elif sha256 in unbound:
             detail = "carries the tag of a content in the source: --adopt binds it"
             findings.append(Finding(Difference.ADOPTABLE, entry.video_no, name, detail, sha256, entry))
+        elif (identity := tagged_url(entry)) in unbound_urls:
+            detail = "carries the tag of a URL in the list: --adopt binds it"
+            findings.append(Finding(Difference.ADOPTABLE, entry.video_no, name, detail, None, entry, identity))
         else:
-            detail = "carries no tag of ours" if sha256 is None else "carries our tag; its content is not in the source"
-            findings.append(Finding(Difference.UNKNOWN, entry.video_no, name, detail, sha256, entry))
+            is_ours = sha256 is not None or identity is not None
+            detail = "carries our tag; its content is not in the source" if is_ours else "carries no tag of ours"
+            findings.append(Finding(Difference.UNKNOWN, entry.video_no, name, detail, sha256, entry, identity))
     order = list(Difference)
     return tuple(sorted(findings, key=lambda finding: (order.index(finding.kind), finding.name, finding.video_no)))
 
@@ -122,15 +131,23 @@ def tagged_sha256(video: Video) -> str | None:
     return None
 
 
+def tagged_url(video: Video) -> str | None:
+    """The URL that an entry's `url:` tag names, by its identity; None without one, or with one that is no hash."""
+    for tag in video.tags:
+        if tag.startswith(URL_TAG_PREFIX) and _SHA256.fullmatch(found := tag.removeprefix(URL_TAG_PREFIX)):
+            return found
+    return None
+
+
 def _duplicates(
     listed: Mapping[str, Video], bound: Mapping[str, LibraryVideo], shas: Mapping[str, str]
 ) -> dict[str, str]:
     """For each entry that repeats another's content: the entry that stays, the ledger's own or else the oldest."""
     by_content: dict[str, list[Video]] = defaultdict(list)
     for entry in listed.values():
-        sha256 = shas.get(entry.video_no) or tagged_sha256(entry)
-        if sha256 is not None:
-            by_content[sha256].append(entry)
+        made_of = shas.get(entry.video_no) or tagged_sha256(entry) or tagged_url(entry)
+        if made_of is not None:
+            by_content[made_of].append(entry)
     repeats: dict[str, str] = {}
     for entries in by_content.values():
         first, *others = sorted(

@@ -32,7 +32,10 @@ from visualsearch_pipeline.api import (
 from visualsearch_pipeline.api.api_key import ApiKey
 from visualsearch_pipeline.ledger import Ledger, LedgerError
 from visualsearch_pipeline.ledger.schema import SCHEMA_VERSION
+from visualsearch_pipeline.located_yaml import YamlFileError
 from visualsearch_pipeline.media import InvalidPattern, SourceUnavailable
+from visualsearch_pipeline.media.imports_file import read_imports
+from visualsearch_pipeline.media.url_list import read_url_list
 from visualsearch_pipeline.pipeline.durations import in_words
 from visualsearch_pipeline.pipeline.reconciling import CLOCK_SKEW
 from visualsearch_pipeline.pipeline.scope_check import OpenClient, check_scope
@@ -75,6 +78,7 @@ def check_project(settings: Settings) -> Iterator[Check]:
     """What the settings name on this machine: query files, source, ledger, limits, disk."""
     yield from _queries(settings)
     yield _source(settings)
+    yield from _lists(settings)
     yield _ledger(settings)
     yield _limits(settings)
     yield _disk(settings)
@@ -162,6 +166,8 @@ def _queries(settings: Settings) -> Iterator[Check]:
 
 def _source(settings: Settings) -> Check:
     source = settings.source
+    if source.path is None:
+        return Check("source", Level.OK, "no folder; the service fetches what `source.urls` lists")
     try:
         found = media.discover(
             source.path, include=source.include, exclude=source.exclude, storage_options=source.storage_options
@@ -181,6 +187,29 @@ def _source(settings: Settings) -> Check:
             "Correct the path or the patterns.",
         )
     return Check("source", Level.OK, f"{len(found.files)} files in {source.path}")
+
+
+def _lists(settings: Settings) -> Iterator[Check]:
+    """The list of URLs and the file of imports, as far as the settings name them."""
+    if settings.source.urls is not None:
+        try:
+            listed = read_url_list(settings.source.urls, storage_options=settings.source.storage_options)
+        except SourceUnavailable as error:
+            yield Check("urls", Level.FAILED, settings.source.urls, str(error))
+        else:
+            first = next(iter(listed.problems), None)
+            said = f"{len(listed.urls)} URLs in {settings.source.urls}"
+            bad = (
+                None if first is None else f"{len(listed.problems)} lines cannot be used: {first.place} {first.reason}"
+            )
+            yield Check("urls", Level.WARNING if bad else Level.OK, said, bad)
+    if settings.imports is not None:
+        try:
+            entries = read_imports(settings.imports)
+        except YamlFileError as error:
+            yield Check("imports", Level.FAILED, str(settings.imports), str(error))
+        else:
+            yield Check("imports", Level.OK, f"{len(entries)} in {settings.imports}")
 
 
 def _ledger(settings: Settings) -> Check:

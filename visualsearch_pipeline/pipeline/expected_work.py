@@ -111,7 +111,8 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
         keyframe_bytes=round(keyframes * _mean_keyframe_bytes(pipeline)),
         indexing=len(indexing),
         refused=refused,
-        lost=sum(upload.state is not UploadState.PENDING for upload in (*open_uploads, *urls)),
+        lost=sum(upload.state is not UploadState.PENDING for upload in open_uploads)
+        + sum(url.state is not UploadState.PENDING for url in urls),
         sending_bytes_per_second=_speed(pipeline, _UPLOAD_OPERATIONS, api_calls.c.bytes_sent, transfers=transfers),
         receiving_bytes_per_second=_speed(
             pipeline, DOWNLOAD_OPERATIONS, api_calls.c.bytes_received, transfers=transfers

@@ -22,5 +22,6 @@ def retry_failed(pipeline: Pipeline, step: RetriedStep, *, days: Sequence[date])
     """
     count = pipeline.ledger.failures.allow_retry(step, days=days)
     if step == "uploads":
-        count = max(count, pipeline.ledger.uploads.queue_refused(days=days))
+        queued = pipeline.ledger.uploads.queue_refused(days=days) + pipeline.ledger.url_uploads.queue_refused(days=days)
+        count = max(count, queued)
     return count
