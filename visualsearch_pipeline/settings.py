@@ -309,6 +309,11 @@ class Settings(_Section):
     step_seconds: PositiveFloat = Field(
         900.0, description="After this time a step begins no new item; the rest stays queued and is asked for again."
     )
+    sensor_seconds: int = Field(
+        30,
+        ge=1,
+        description="How often Dagster's sensors look; work that does not move is asked for again after 30 times as long.",
+    )
 
     @field_validator("ledger_url")
     @classmethod
@@ -322,7 +327,7 @@ class Settings(_Section):
         if not isinstance(data, dict) or not isinstance(base, Path):
             return data
         resolved = {"queries": "queries", "state": "state", **data}
-        for key in ("queries", "state", "imports"):
+        for key in ("queries", "state", "imports", "limits"):
             if isinstance(resolved.get(key), str):
                 resolved[key] = _absolute_path(resolved[key], base)
         if isinstance(resolved.get("warehouse"), str):

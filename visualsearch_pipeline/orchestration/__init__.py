@@ -2,5 +2,6 @@
 
 from visualsearch_pipeline.orchestration.build import build_visual_search_defs
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
+from visualsearch_pipeline.orchestration.steps import StepEvent
 
-__all__ = ["VisualSearchResource", "build_visual_search_defs"]
+__all__ = ["StepEvent", "VisualSearchResource", "build_visual_search_defs"]

@@ -30,6 +30,8 @@ source:
 queries: queries
 # Ledger, tables and archive. Keep it between deployments: it remembers what was uploaded and paid for.
 state: {state}
+# All pipelines of this project share the account's rates here.
+limits: {limits}
 """
 
 _QUERY_SET_FILE: Final = """\
@@ -89,6 +91,7 @@ class VisualSearchScaffolder(dg.Scaffolder[VisualSearchScaffoldParams]):
             start_date=params.start_date or datetime.now(UTC).date(),
             # Beside the code and not in it: a package is replaced, its state is kept.
             state=_relative(root / "state" / prefix, folder),
+            limits=_relative(root / "state" / "limits", folder),
         )
         _write_new(folder / SETTINGS_NAME, settings)
         _write_new(folder / "queries" / "street.yaml", _QUERY_SET_FILE)
