@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -18,6 +17,7 @@ from visualsearch_pipeline.ledger import LibraryVideo, TranscriptionKind
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.worker_pool import worker_pool
 from visualsearch_pipeline.warehouse import TABLES
 
 _VIDEOS_PER_COMMIT: Final = 50
@@ -98,8 +98,9 @@ def _ask(
         stopped.append(stops)
         return stops
 
-    with ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix=kind) as pool:
-        return list(zip(videos, pool.map(one, videos), strict=True))
+    with worker_pool(pipeline.settings.api.concurrent_transfers, name=kind) as pool:
+        answers = [pool.submit(one, video) for video in videos]
+        return [(video, answer.result()) for video, answer in zip(videos, answers, strict=True)]
 
 
 def _commit(

@@ -7,7 +7,7 @@ may have happened, and asks the library before it sends again.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
@@ -47,6 +47,7 @@ from visualsearch_pipeline.pipeline.repeating import (
 from visualsearch_pipeline.pipeline.stopping import stopping_error as stopping_error
 from visualsearch_pipeline.pipeline.url_uploads import upload_urls
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
+from visualsearch_pipeline.pipeline.worker_pool import worker_pool
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ class _Outcome(Enum):
     WAITING = auto()
 
 
-def upload(
-    pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None
-) -> UploadReport:
+def upload(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> UploadReport:
     """Upload the queued contents of `days` (all days if None), at most `max_items`; several transfers overlap.
 
     Uploads whose answer was lost are looked for in the library first and adopted if they are there.
@@ -96,7 +95,7 @@ def upload(
     with (
         pipeline.waits.counting(OperationFamily.UPLOAD, what="upload", total=len(pending), rate=rate) as starts,
         pipeline.progress.task(f"uploading {_videos(len(pending))}", total=total_bytes, unit="bytes") as task,
-        ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="upload") as pool,
+        worker_pool(pipeline.settings.api.concurrent_transfers, name="upload", when_stopped=starts.abort) as pool,
     ):
         futures = {}
         for queued in pending:
@@ -231,6 +230,7 @@ class _Heartbeat:
         self._has_started = False
 
     def __call__(self, _sent_bytes: int) -> None:
+        self._starts.check()
         if not self._has_started:
             self._has_started = True
             self._starts.note_start()

@@ -6,7 +6,7 @@ The list is read again here: it alone has the addresses whole, and a link that w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Final
@@ -32,6 +32,7 @@ from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.pipeline.url_reconciling import URL_TAG_PREFIX, LostFetch, find_lost_fetches
 from visualsearch_pipeline.pipeline.url_source import refusal_of
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
+from visualsearch_pipeline.pipeline.worker_pool import worker_pool
 
 ORIGIN_TAG: Final = "origin:url"
 
@@ -85,7 +86,7 @@ def upload_urls(
     with (
         pipeline.waits.counting(OperationFamily.UPLOAD, what="fetch", total=len(pending), rate=rate) as starts,
         pipeline.progress.task("having URLs fetched", total=len(pending), unit="videos") as task,
-        ThreadPoolExecutor(pipeline.settings.api.concurrent_transfers, thread_name_prefix="url") as pool,
+        worker_pool(pipeline.settings.api.concurrent_transfers, name="url", when_stopped=starts.abort) as pool,
     ):
         futures = []
         for upload in pending:

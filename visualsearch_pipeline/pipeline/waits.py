@@ -18,7 +18,7 @@ _TOLD_WAIT_SECONDS: Final = 3.0
 
 
 class WaitGivenUp(Exception):  # noqa: N818  says what happened
-    """A call was still held back by the rate limit when its work was stopped: it was not made."""
+    """The work was stopped before its call was made in full: the limit held it back, or bytes were left to send."""
 
 
 class Starts:
@@ -29,6 +29,7 @@ class Starts:
         self._started = 0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._aborted = threading.Event()
 
     @property
     def is_stopped(self) -> bool:
@@ -38,6 +39,20 @@ class Starts:
     def stop(self) -> None:
         """Start no more calls; those that wait for the rate limit give up."""
         self._stopped.set()
+
+    def abort(self) -> None:
+        """Likewise, and let those break off that still have bytes to send."""
+        self._aborted.set()
+        self._stopped.set()
+
+    def check(self) -> None:
+        """To be called while bytes move.
+
+        Raises:
+            WaitGivenUp: the work was aborted meanwhile.
+        """
+        if self._aborted.is_set():
+            raise WaitGivenUp("the call was broken off")
 
     @property
     def started(self) -> int:
