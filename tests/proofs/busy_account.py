@@ -28,22 +28,21 @@ from visualsearch_pipeline.api import (
     UniqueIdScope,
     VisualSearchClient,
 )
-from visualsearch_pipeline.sandbox import JournalEntry, OperationFamily, Sandbox
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
+
+    from visualsearch_pipeline.sandbox import JournalEntry, Sandbox
 
 START: Final = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
 PROCESSES: Final = 4
 JOIN_SECONDS: Final = 240.0
 
-FAMILIES: Final = {
-    "upload": OperationFamily.UPLOAD,
-    "list_videos": OperationFamily.LIST,
-    "search": OperationFamily.SEARCH,
-    "download": OperationFamily.DOWNLOAD,
-}
-"""Operations that the documented limits name, and the sandbox's name for their limit."""
+FAMILIES: Final = {"upload": "upload", "list_videos": "list", "search": "search", "download": "download"}
+"""Operations that the documented limits name, and the sandbox's name for their limit.
+
+The sandbox itself is not imported here: each process imports this, and speaks to it over HTTP only.
+"""
 
 OPERATIONS: Final = (*FAMILIES, "get_audio_transcription", "get_metadata")
 
@@ -245,7 +244,7 @@ def _call(operation: str, name: str, client: VisualSearchClient, account: Accoun
             raise ValueError(operation)
 
 
-def permitted(server: Sandbox, family: OperationFamily, *, seconds: float) -> float:
+def permitted(server: Sandbox, family: str, *, seconds: float) -> float:
     """How many starts the sandbox's limit of a family permits in some time."""
-    rate = server._services.rate_limiter.rates[family]
+    rate = next(rate for name, rate in server._services.rate_limiter.rates.items() if name.value == family)
     return seconds / rate.per_seconds * rate.calls

@@ -51,7 +51,10 @@ ON_STREAMS_ONLY: Final = frozenset(
 
 
 def faults(*, each: int, probability: float) -> list[FaultRule]:
-    """Every kind, before and after the effect, and a cut while the bytes are on their way; on listing too."""
+    """Every kind, before and after the effect, and a cut while the bytes are on their way.
+
+    With more than one of each, also on the lists that are asked for what was lost.
+    """
     moments: tuple[Literal["before", "after"], ...] = ("before", "after")
     rules = [
         FaultRule(operation="upload", kind=kind, when=when, count=each, probability=probability, seconds=STALL_SECONDS)
@@ -65,6 +68,12 @@ def faults(*, each: int, probability: float) -> list[FaultRule]:
             operation="upload", kind=FaultKind.CODE, code="7777", when="after", count=each, probability=probability
         ),
     ]
+    if each > 1:
+        rules += [
+            FaultRule(operation="list_videos", kind=kind, count=each, probability=probability, seconds=STALL_SECONDS)
+            for kind in FaultKind
+            if kind not in ON_STREAMS_ONLY
+        ]
     return rules
 
 
@@ -164,7 +173,9 @@ def upload_all(project: Project, rules: list[FaultRule]) -> Figures:
         videos=len(project.server.videos()),
         accepted=sum(entry.took_effect for entry in project.calls("upload")),
         ready=ready,
-        faults=Counter({f"{rule.kind} {rule.strikes} {rule.code}": count for rule, count in fired.items()}),
+        faults=Counter(
+            {f"{rule.operation} {rule.kind} {rule.strikes} {rule.code}": count for rule, count in fired.items()}
+        ),
         other_calls=calls,
         rounds=rounds,
         seconds=time.monotonic() - began,
