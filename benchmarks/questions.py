@@ -1,4 +1,4 @@
-"""Five questions of an analyst to the published file, against a DuckDB table built by hand from the same rows."""
+"""Six questions of an analyst to the published file, against a DuckDB table built by hand from the same rows."""
 
 from __future__ import annotations
 
@@ -30,6 +30,17 @@ QUESTIONS: Final = {
     ),
     "year's figures of all 200 queries": (
         "SELECT query_set, query_id, count(*), max(score), max(day) FROM hits GROUP BY ALL",
+    ),
+    "mean score and videos of all 200 queries": (
+        """
+        SELECT query_set, query_id, sum(hits)::BIGINT, sum(videos)::BIGINT, max(best_score),
+               round(sum(mean_score * scored_hits) / sum(scored_hits), 3)
+        FROM hits_by_day GROUP BY ALL
+        """,
+        """
+        SELECT query_set, query_id, count(*), count(DISTINCT video_no), max(score), round(avg(score), 3)
+        FROM hits GROUP BY ALL
+        """,
     ),
     "a camera's good hits in a month, by query": (
         """

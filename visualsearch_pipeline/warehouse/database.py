@@ -21,6 +21,7 @@ from visualsearch_pipeline.warehouse.parquet import ParquetStore
 from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.schemas import FILE_TABLES, PUBLICATION, PUBLICATION_FILES, SCHEMA_VERSION, TABLES
 from visualsearch_pipeline.warehouse.sources import Sources
+from visualsearch_pipeline.warehouse.summaries import renew_summaries, summarise_hits
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
 from visualsearch_pipeline.warehouse.view_specs import MacroSpec, ViewSpec
 from visualsearch_pipeline.warehouse.views import MACROS, VIEWS, query_set_view
@@ -73,6 +74,7 @@ def build_database(path: Path, store: ParquetStore, *, sources: Sources, publish
         for spec in FILE_TABLES:
             files = [file for file in sources.identities if file.table == spec.name]
             _record(connection, sources, _fill(connection, store, spec, files))
+        summarise_hits(connection)
         _describe(connection, sources=sources, published_at=published_at, rebuilt_at=published_at, replaced_rows=0)
 
 
@@ -106,6 +108,7 @@ def update_database(
                 _empty(connection, file)
             present = [file for file in files if file in sources.identities]
             _record(connection, sources, _fill(connection, store, spec, present))
+        renew_summaries(connection, changed)
         _renew_query_set_views(connection, sources.query_sets)
         row = connection.execute("SELECT rebuilt_at FROM publication").fetchone()
         connection.execute("DELETE FROM publication")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from visualsearch_pipeline.warehouse.schemas import TABLES
+from visualsearch_pipeline.warehouse.summaries import HITS_BY_DAY
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 from visualsearch_pipeline.warehouse.views import MACROS, VIEWS
 
@@ -56,7 +57,7 @@ def _lines() -> Iterator[str]:
 
 
 def _folder(spec: TableSpec) -> str | None:
-    if spec.name.startswith("publication"):
+    if spec.name.startswith("publication") or spec is HITS_BY_DAY:
         return None
     return "/".join((spec.name, *(f"{name}=…" for name in spec.partition_by), f"{spec.name}.parquet"))
 

@@ -29,6 +29,7 @@ from visualsearch_pipeline.warehouse.shared_columns import (
     RUN_MEANING,
     STRING,
 )
+from visualsearch_pipeline.warehouse.summaries import HITS_BY_DAY
 from visualsearch_pipeline.warehouse.table_spec import TIMESTAMP, ColumnSpec, TableSpec
 from visualsearch_pipeline.warehouse.upkeep_schemas import API_CALL_TOTALS, REMOTE_DELETIONS
 
@@ -333,7 +334,7 @@ FILE_TABLES: Final = (HITS, HIT_CHANGES, *LEDGER_TABLES, *DAY_TABLES, IMAGE_HITS
 """Tables that are kept in Parquet files."""
 
 TABLES: Final[Mapping[str, TableSpec]] = MappingProxyType(
-    {spec.name: spec for spec in (*FILE_TABLES, PUBLICATION, PUBLICATION_FILES)}
+    {spec.name: spec for spec in (*FILE_TABLES, HITS_BY_DAY, PUBLICATION, PUBLICATION_FILES)}
 )
 """Every table, by name."""
 
