@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -67,16 +68,18 @@ def probe_image(content: bytes) -> ImageInfo:
         with warnings.catch_warnings():
             # A picture that unpacks to gigabytes is an attack or an accident; either way nobody means to send it.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
+            # What Pillow finds odd about Exif, and passes over, must not keep a good picture out.
+            warnings.simplefilter("ignore", UserWarning)
             with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
                 image.load()
-                exif = _exif(image)
+                exif, of_capture, of_place = _exif(image)
                 return ImageInfo(
                     format=str(image.format),
                     width=image.width,
                     height=image.height,
-                    captured_at=_captured_at(exif.get_ifd(ExifTags.IFD.Exif)),
+                    captured_at=_captured_at(of_capture),
                     camera_model=_camera_model(exif),
-                    position=_position(exif.get_ifd(ExifTags.IFD.GPSInfo)),
+                    position=_position(of_place),
                 )
     except UnidentifiedImageError:
         raise UndecodableImage("is not an image, whatever its name says", is_image=False) from None
@@ -87,12 +90,12 @@ def probe_image(content: bytes) -> ImageInfo:
         raise UndecodableImage(f"is damaged: {error}", is_image=True) from error
 
 
-def _exif(image: Image.Image) -> Image.Exif:
-    """The Exif part, empty if it cannot be read: what stands there must not keep a good picture out."""
-    with suppress(OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return image.getexif()
-    return Image.Exif()
+def _exif(image: Image.Image) -> tuple[Mapping[int, object], ...]:
+    """The Exif data and its parts about capture and place; all empty where they cannot be read."""
+    with suppress(OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, struct.error):
+        exif = image.getexif()
+        return exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)
+    return {}, {}, {}
 
 
 def _captured_at(exif: Mapping[int, object]) -> datetime | None:
