@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from visualsearch_pipeline.demo.project import DemoProject, open_project, write_project
+from visualsearch_pipeline.demo.typed_command import typed_command
 from visualsearch_pipeline.orchestration.execution import command_line_instance
 from visualsearch_pipeline.pipeline.status import Status
 from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig, SandboxStartError
@@ -208,10 +209,11 @@ def _show(project: DemoProject, settings: Settings, status: Status, *, out: Cons
     print_failures(out, status)
     folder = shlex.quote(shown_path(project.folder))
     settings_path = shlex.quote(shown_path(project.settings_path))
+    command = typed_command()
     lines = (
         ("tables", shown_path(Path(settings.database_path))),
-        ("in SQL", f'visualsearch sql --config {settings_path} "from hits limit 5"'),
-        ("in the UI", f"visualsearch dev --folder {folder}"),
+        ("in SQL", f'{command} sql --config {settings_path} "from hits limit 5"'),
+        ("in the UI", f"{command} dev --folder {folder}"),
         ("anew", f"rm -r {folder}"),
     )
     out.print()
