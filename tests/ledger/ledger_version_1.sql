@@ -121,19 +121,6 @@ INSERT INTO "items" VALUES('file:///srv/project/footage/blue.mp4','blue.mp4','20
 INSERT INTO "items" VALUES('file:///srv/project/footage/copy-of-red.mp4','copy-of-red.mp4','2026-11-20','accepted',NULL,3162,'2026-11-20 01:00:00.000000',NULL,'c68a19ac24661feb47e5f447a784b3e09697d78941fd83796919d9683a31219d','2026-11-21 01:54:29.204367','2026-11-21 01:54:29.204367','2026-11-21 01:54:29.224161');
 INSERT INTO "items" VALUES('file:///srv/project/footage/notes.mp4','notes.mp4','2026-11-20','refused','it is no video but text. Remove it from the source or exclude it.',11,'2026-11-20 01:00:00.000000',NULL,NULL,'2026-11-21 01:54:29.204367','2026-11-21 01:54:29.204367','2026-11-21 01:54:29.226014');
 INSERT INTO "items" VALUES('file:///srv/project/footage/red.mp4','red.mp4','2026-11-20','accepted',NULL,3162,'2026-11-20 01:00:00.000000',NULL,'c68a19ac24661feb47e5f447a784b3e09697d78941fd83796919d9683a31219d','2026-11-21 01:54:29.204367','2026-11-21 01:54:29.204367','2026-11-21 01:54:29.235074');
-CREATE TABLE notices (
-	digest VARCHAR(64) NOT NULL, 
-	kind VARCHAR(16) NOT NULL, 
-	subject TEXT, 
-	claimed_status TEXT, 
-	body TEXT NOT NULL, 
-	received_at DATETIME NOT NULL, 
-	last_received_at DATETIME NOT NULL, 
-	times_received INTEGER NOT NULL, 
-	read_at DATETIME, 
-	outcome VARCHAR(16), 
-	PRIMARY KEY (digest)
-);
 CREATE TABLE queries (
 	query_set VARCHAR(64) NOT NULL, 
 	query_id VARCHAR(64) NOT NULL, 
@@ -221,7 +208,6 @@ CREATE INDEX ix_archive_day ON archive (day);
 CREATE INDEX ix_archive_video_no ON archive (video_no);
 CREATE INDEX ix_api_calls_started_at ON api_calls (started_at);
 CREATE INDEX ix_api_calls_run_id ON api_calls (run_id);
-CREATE INDEX ix_notices_received_at ON notices (received_at);
 CREATE INDEX ix_items_state ON items (state);
 CREATE INDEX ix_items_sha256 ON items (sha256);
 CREATE INDEX ix_items_day ON items (day);

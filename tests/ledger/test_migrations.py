@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from tests.postgres_server import PostgresServer
 from visualsearch_pipeline.ledger import Ledger, LedgerError, VideoOrigin, migrations
 from visualsearch_pipeline.ledger.schema import SCHEMA_VERSION
 
@@ -50,6 +53,15 @@ def _affinity(kind: str) -> str:
     return "numeric"
 
 
+def columns_in_postgres(url: str) -> list[tuple[object, ...]]:
+    select = """
+        SELECT table_name, column_name, data_type, character_maximum_length, collation_name, is_nullable
+        FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, column_name
+    """
+    with psycopg.connect(url) as connection:
+        return connection.execute(select).fetchall()
+
+
 def versions(path: Path) -> Iterator[int]:
     with closing(sqlite3.connect(path)) as connection:
         yield from (version for (version,) in connection.execute("SELECT version FROM schema_version ORDER BY 1"))
@@ -61,6 +73,24 @@ def test_a_migrated_ledger_is_made_like_a_new_one(old: Path, tmp_path: Path) -> 
     assert columns(old) == columns(tmp_path / "new.db")
     assert indexes(old) == indexes(tmp_path / "new.db")
     assert list(versions(old)) == list(range(1, SCHEMA_VERSION + 1))
+
+
+def test_so_it_is_on_postgresql(postgres: PostgresServer) -> None:
+    old, new = postgres.make_database(), postgres.make_database()
+    # The tables as the first version made them, in PostgreSQL's words; the rows are SQLite's.
+    tables = re.findall(r"^CREATE [^;]+;", VERSION_1.read_text(), flags=re.M)
+    assert len(tables) > 20
+    # Contents first: other tables refer to them.
+    tables.sort(key=lambda statement: (" INDEX " in statement, "contents (\n" not in statement))
+    with psycopg.connect(old) as connection:
+        for statement in tables:
+            connection.execute(statement.replace("DATETIME", "TIMESTAMP WITH TIME ZONE").encode())
+        connection.execute("INSERT INTO schema_version VALUES (1, '0.1.0', now())")
+    Ledger(old).close()
+    Ledger(new).close()
+    assert columns_in_postgres(old) == columns_in_postgres(new)
+    with psycopg.connect(old) as connection:
+        assert connection.execute("SELECT version FROM schema_version ORDER BY 1").fetchall() == [(1,), (2,)]
 
 
 def test_what_an_earlier_version_knew_is_known(old: Path) -> None:

@@ -42,7 +42,7 @@ def look_at_images(pipeline: Pipeline) -> int:
         SourceProblem: the source cannot be listed, or a pattern can mean nothing. Nothing is marked as gone then.
     """
     source, images = pipeline.settings.source, pipeline.ledger.images
-    if not source.image_include:
+    if not source.image_include or source.path is None:
         return 0
     try:
         found = media.discover(
