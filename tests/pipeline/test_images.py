@@ -286,6 +286,26 @@ def test_only_the_best_of_a_day_are_kept_where_a_query_says_so(project: Project)
         assert (coverage.videos, coverage.hits) == (2, 1)
 
 
+def test_hits_whose_file_was_deleted_are_noticed_and_asked_again(project: Project) -> None:
+    from visualsearch_pipeline.pipeline.publish import publish
+
+    add_picture(project, "red.png", "red")
+    add_picture(project, "blue.png", "blue")
+    send(project)
+    ask(project)
+    (file,) = project.root.rglob("image_hits.parquet")
+    file.unlink()
+
+    with project.pipeline() as pipeline:
+        publish(pipeline)
+
+    assert ask(project).pairs == 1
+    assert len(image_hits(project)) == 1
+    with project.pipeline() as pipeline:
+        publish(pipeline)
+    assert project.sql("SELECT count(*), sum(hits)::INTEGER FROM image_coverage") == [(2, 1)]
+
+
 def test_a_killed_sender_leaves_a_lease_that_its_successor_takes_over(project: Project) -> None:
     """The intent is written before the call: an image that was being sent is looked for, not sent blindly."""
     add_picture(project, "red.png", "red")

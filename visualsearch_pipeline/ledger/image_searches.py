@@ -112,6 +112,12 @@ class ImageSearches:
         with self._database.writing() as connection:
             connection.execute(sa.delete(image_coverage).where(*_is_of(question), image_coverage.c.day.in_(days)))
 
+    def forget_hits(self, query_set: str, *, day: date) -> int:
+        """Let everything be asked again that found a day's images, in all versions; say how many pairs."""
+        of_day = (image_coverage.c.query_set == query_set, image_coverage.c.day == day, image_coverage.c.hits > 0)
+        with self._database.writing() as connection:
+            return connection.execute(sa.delete(image_coverage).where(*of_day)).rowcount
+
     def record_coverage(self, pairs: Iterable[CoveredImage], *, run_id: str, at: datetime) -> None:
         """Commit answers. Called after their hits are safely in Parquet: this is the commit record."""
         rows = [vars(pair) | {"searched_at": at, "run_id": run_id} for pair in pairs]

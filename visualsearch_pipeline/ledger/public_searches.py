@@ -130,11 +130,11 @@ class PublicSearches:
                 .values(told | {"is_known": is_known, "fetched_at": at})
             )
 
-    def days_of(self, question: Question) -> tuple[date, ...]:
-        """The days on which a question was answered, oldest first."""
-        select = sa.select(public_answers.c.day).where(*_is_of(question)).order_by(public_answers.c.day)
-        with self._database.reading() as connection:
-            return tuple(connection.scalars(select))
+    def forget_hits(self, query_set: str, *, day: date) -> int:
+        """Let everything be asked again that had hits on a day, in all versions; say how many answers."""
+        of_day = (public_answers.c.query_set == query_set, public_answers.c.day == day, public_answers.c.hits > 0)
+        with self._database.writing() as connection:
+            return connection.execute(sa.delete(public_answers).where(*of_day)).rowcount
 
     def forget(self, question: Question, *, days: Sequence[date]) -> None:
         """Let a question be asked again on days on which it was answered."""

@@ -86,7 +86,7 @@ class ImageAnswers:
         pipeline, name = self._pipeline, IMAGE_HITS.name
         searched = {SearchedImage(pair.query_id, pair.query_version, pair.image_id) for pair in covered}
         unranked = pa.schema([field for field in TABLES[name].arrow_schema if field.name != "rank"])
-        with pipeline.locked(f"image-hits-{self._query_set}-{day.isoformat()}"):
+        with pipeline.locked(f"{name}-{self._query_set}-{day.isoformat()}"):
             existing = pipeline.store.read_part(name, query_set=self._query_set, day=day)
             found = pa.Table.from_pylist(list(rows), schema=unranked)
             merged = merge_image_hits(existing, found, searched=searched, top_k=self._top_k)

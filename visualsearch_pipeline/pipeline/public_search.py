@@ -269,7 +269,7 @@ def _commit(
     unranked = pa.schema([column for column in PUBLIC_HITS.arrow_schema if column.name != "rank"])
     found = pa.Table.from_pylist(own, schema=unranked)
     top_k, version = top_k_of(query), (question.query_id, question.query_version)
-    with pipeline.locked(f"public-hits-{question.query_set}-{day.isoformat()}"):
+    with pipeline.locked(f"{PUBLIC_HITS.name}-{question.query_set}-{day.isoformat()}"):
         merged = merge_public_hits(
             pipeline.store.read_part(PUBLIC_HITS.name, query_set=question.query_set, day=day),
             found,

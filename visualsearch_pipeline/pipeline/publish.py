@@ -7,6 +7,7 @@ from visualsearch_pipeline.pipeline.alerts import subscribe_alerts
 from visualsearch_pipeline.pipeline.ledger_export import export_growing_tables
 from visualsearch_pipeline.pipeline.ledger_tables import ledger_table
 from visualsearch_pipeline.pipeline.lost_hits import forget_lost_hits
+from visualsearch_pipeline.pipeline.lost_library_hits import forget_lost_library_hits
 from visualsearch_pipeline.pipeline.lost_segments import forget_lost_segments
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.search import register_queries
@@ -27,6 +28,7 @@ def publish(pipeline: Pipeline) -> Publication:
     with pipeline.locked("publish"):
         subscribe_alerts(pipeline)
         forget_lost_hits(pipeline)
+        forget_lost_library_hits(pipeline)
         forget_lost_segments(pipeline)
         export_growing_tables(pipeline)
         tables = {spec.name: ledger_table(pipeline, spec) for spec in LEDGER_TABLES if not spec.partition_by}
