@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
+from PIL import Image
 
 from visualsearch_pipeline.orchestration import build_visual_search_defs
 from visualsearch_pipeline.orchestration.execution import PendingRunner, RunFailed, command_line_instance
@@ -153,6 +156,8 @@ def test_the_ui_is_told_counts_costs_failures_and_a_preview(
     assert checks == {
         "all_items_terminal": True,
         "all_videos_terminal": True,
+        "files_match_ledger": True,
+        "spend_within_budget": True,
         "hits_refer_to_known_videos": True,
         "scores_in_range": True,
         "answers_complete": True,
@@ -205,3 +210,38 @@ def test_the_key_is_in_no_byte_that_is_written(
         assert key not in str(project.sql(f"SELECT * FROM {table}"))  # noqa: S608 - names of our own
     assert key not in "".join(capfd.readouterr())
     assert key not in repr(project.settings)
+
+
+def test_the_best_keyframes_stand_in_the_event_as_pictures_and_columns_tell_where_they_come_from(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red",))
+    project.configure(archive={"videos": True})
+    materialize(project, instance, "media", days_ago=(1, 1))
+    materialize(project, instance, "uploads", days_ago=(1, 1))
+    project.server.settle()
+    result = materialize(project, instance, "videos", "hits/street", "archive", "warehouse", days_ago=(1, 1))
+    assert result.success
+    archive = metadata_of(result, "archive")
+    (row, *_) = archive["best_hits"].splitlines()[2:]
+    encoded = row.partition("data:image/jpeg;base64,")[2].partition(")")[0]
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
+        assert max(picture.size) == 120
+        red, green, blue = picture.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        assert red > 2 * max(green, blue)
+    assert len(row) < 10_000
+    lineage = metadata_of(result, "hits__street")["dagster/column_lineage"]
+    assert lineage.deps_by_column["video_bucket"] == [
+        dg.TableColumnDep(asset_key=dg.AssetKey("videos"), column_name="bucket")
+    ]
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    assert checks["archive_proven"].passed
+    assert checks["archive_proven"].metadata["proven_by_sha256"].value == 1
+    assert checks["files_match_ledger"].passed
+    assert checks["spend_within_budget"].metadata["spent_today_usd"].value > 0
+    # A file that is deleted behind our back is noticed with the next publication.
+    for path in (project.root / "state" / "warehouse" / "hits").rglob("*.parquet"):
+        path.unlink()
+    result = materialize(project, instance, "warehouse", days_ago=(1, 1))
+    (lost,) = [check for check in result.get_asset_check_evaluations() if check.check_name == "files_match_ledger"]
+    assert (lost.passed, lost.metadata["lost_files"].value) == (False, 1)

@@ -156,11 +156,12 @@ def videos_asset(runner: StepRunner, keys: AssetKeys) -> dg.AssetsDefinition:
 def external_assets(runner: StepRunner, keys: AssetKeys) -> tuple[dg.AssetSpec, dg.AssetSpec]:
     """What lies outside: the footage where lineage begins, the service's library where it passes through."""
     settings = runner.settings
+    places = "`, `".join(place for place in (settings.source.path, settings.source.urls) if place)
     source = dg.AssetSpec(
         keys.source,
         group_name=GROUP,
         kinds={"file"},
-        description=f"The footage: `{settings.source.path}`. Not made by Dagster; the sensor `new_media` watches it.",
+        description=f"The footage: `{places}`. Not made by Dagster; the sensor `new_media` watches it.",
     )
     library = dg.AssetSpec(
         keys.library,

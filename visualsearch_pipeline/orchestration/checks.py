@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger import VideoState
+from visualsearch_pipeline.ledger import ArchivedObject, VideoState
 from visualsearch_pipeline.ledger.schema import videos
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
 _ALL_ITEMS_TERMINAL = "all_items_terminal"
 _NO_DUPLICATE_UPLOADS = "no_duplicate_uploads"
 _ALL_TERMINAL = "all_videos_terminal"
+_ARCHIVE_PROVEN = "archive_proven"
+_FILES_MATCH_LEDGER = "files_match_ledger"
+_SPEND_WITHIN_BUDGET = "spend_within_budget"
 _KNOWN_VIDEOS = "hits_refer_to_known_videos"
 _SCORES_IN_RANGE = "scores_in_range"
 _COMPLETE = "answers_complete"
@@ -80,6 +84,65 @@ def judge_all_videos_terminal(asset: dg.AssetKey, by_state: Mapping[str, int]) -
     """Waiting is no fault, failing is worth a look: a warning either way."""
     other = {state: count for state, count in by_state.items() if state != VideoState.READY}
     return _result(asset, _ALL_TERMINAL, passed=not other, severity=dg.AssetCheckSeverity.WARN, found=other)
+
+
+def archive_proven(asset: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Every original was compared with what was sent."""
+    return dg.AssetCheckSpec(
+        _ARCHIVE_PROVEN,
+        asset=asset,
+        description="Every original in the archive was compared with the hash of the file that was sent.",
+    )
+
+
+def judge_archive_proven(asset: dg.AssetKey, kept: Sequence[ArchivedObject]) -> dg.AssetCheckResult:
+    """A weaker proof is a warning: of what the service fetched itself there is nothing to compare it with."""
+    by_proof = Counter(f"proven_by_{item.proven_by}" for item in kept)
+    weaker = sum(item.kind == "video" and item.proven_by != "sha256" for item in kept)
+    return _result(
+        asset,
+        _ARCHIVE_PROVEN,
+        passed=not weaker,
+        severity=dg.AssetCheckSeverity.WARN,
+        found={"originals_proven_by_less": weaker, **by_proof},
+    )
+
+
+def warehouse_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """The checks of the published tables."""
+    return [
+        dg.AssetCheckSpec(
+            _FILES_MATCH_LEDGER, asset=asset, description="Every day that has hits by the ledger has its Parquet file."
+        ),
+        dg.AssetCheckSpec(
+            _SPEND_WITHIN_BUDGET, asset=asset, description="What was spent today (UTC) is within `budget.per_day_usd`."
+        ),
+    ]
+
+
+def judge_warehouse(asset: dg.AssetKey, pipeline: Pipeline) -> list[dg.AssetCheckResult]:
+    """Judge what was just published. A lost file is asked for again by itself; a person should know of the loss."""
+    lost = [failure for failure in pipeline.ledger.failures.unresolved(step="hits") if failure.day is not None]
+    midnight = pipeline.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    spent_usd = pipeline.ledger.calls.spent_usd(since=midnight)
+    limit_usd = pipeline.settings.budget.per_day_usd
+    limit: dict[str, dg.MetadataValue] = {} if limit_usd is None else {"per_day_usd": dg.MetadataValue.float(limit_usd)}
+    return [
+        _result(
+            asset,
+            _FILES_MATCH_LEDGER,
+            passed=not lost,
+            severity=dg.AssetCheckSeverity.ERROR,
+            found={"lost_files": len(lost)},
+        ),
+        dg.AssetCheckResult(
+            asset_key=asset,
+            check_name=_SPEND_WITHIN_BUDGET,
+            passed=limit_usd is None or spent_usd <= limit_usd,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"spent_today_usd": dg.MetadataValue.float(round(spent_usd, 6)), **limit},
+        ),
+    ]
 
 
 def hits_checks(asset: dg.AssetKey) -> list[dg.AssetCheckSpec]:

@@ -18,6 +18,7 @@ done, makes no day bad: the check `all_items_terminal` warns, and the sensors as
 # Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Generic, TypeVar, cast
@@ -97,6 +98,7 @@ def day_asset(
     config: type[ConfigT],
     backfill_policy: dg.BackfillPolicy = AT_ONCE,
     pool: str | None = None,
+    is_exclusive: bool = False,
     check_specs: Sequence[dg.AssetCheckSpec] = (),
     failure_steps: Sequence[str] = (),
 ) -> dg.AssetsDefinition:
@@ -110,6 +112,8 @@ def day_asset(
         config: what a person may choose for a run; a subclass of `DayConfig`.
         backfill_policy: how many days a backfill puts into a run.
         pool: runs that use it wait for each other.
+        is_exclusive: one run at a time does the work, whoever asked for it: what is paid for item by item, and has no
+            lease, must not be paid for twice. Pools hold back only what the daemon starts.
         check_specs: the asset's checks besides `all_items_terminal`. A blocking one that fails as an error
             materializes nothing.
         failure_steps: under which steps the ledger keeps what fails here. An unresolved one makes its day bad.
@@ -137,7 +141,8 @@ def day_asset(
         days = days_of(context.partition_keys)
         with runner.open(context, step_seconds=config.step_seconds) as pipeline:
             began_at = pipeline.now()
-            outcome = step(DayStep(pipeline, days, config))
+            with pipeline.locked(f"step-{op_name(key)}") if is_exclusive else nullcontext():
+                outcome = step(DayStep(pipeline, days, config))
             failures = _of_days([*_unresolved(pipeline, failure_steps), *outcome.failures], days)
             bill = bill_since(pipeline, began_at)
         bad = failures_by_day(failures, days=days)

@@ -16,6 +16,7 @@ from visualsearch_pipeline.orchestration.day_asset import ASKED_TOGETHER, DaySte
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
 from visualsearch_pipeline.orchestration.metadata import (
     Metadata,
+    column_lineage,
     column_schema,
     counts_of,
     markdown_table,
@@ -40,6 +41,14 @@ from visualsearch_pipeline.pipeline.public_search import (
 from visualsearch_pipeline.pipeline.search import questions_of, register_queries, search
 from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of
 
+_FROM_VIDEOS = {
+    "video_no": "video_no",
+    "day": "day",
+    "media_uri": "media_uri",
+    "video_name": "video_name",
+    "video_bucket": "bucket",
+    "video_blob": "blob",
+}
 _PREVIEWED = ("query_id", "media_uri", "start_seconds", "end_seconds", "score", "text")
 
 
@@ -83,6 +92,7 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
                 **counts_of(report),
                 "calls_saved": dg.MetadataValue.int(report.calls_saved),
                 "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+                **column_lineage({name: [(keys.videos, column)] for name, column in _FROM_VIDEOS.items()}),
                 **preview(found, _PREVIEWED, order_by="score"),
                 **_of_other_libraries(current, image_report, public),
                 **_failed_queries(all_failed),
@@ -100,6 +110,7 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         config=HitsConfig,
         backfill_policy=ASKED_TOGETHER,
         pool=keys.pool("search"),
+        is_exclusive=True,
         check_specs=checks.hits_checks(key),
     )
 

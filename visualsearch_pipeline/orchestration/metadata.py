@@ -51,6 +51,17 @@ def column_schema(table_name: str) -> Metadata:
     return {"dagster/column_schema": dg.MetadataValue.table_schema(table_schema(table_name))}
 
 
+def column_lineage(columns: Mapping[str, Sequence[tuple[dg.AssetKey, str]]]) -> Metadata:
+    """Which columns of other assets a table's columns were taken from, for a materialization."""
+    lineage = dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(asset_key=asset, column_name=column) for asset, column in sources]
+            for name, sources in columns.items()
+        }
+    )
+    return {"dagster/column_lineage": dg.MetadataValue.column_lineage(lineage)}
+
+
 def row_count(rows: int) -> Metadata:
     """How many rows this partition has now."""
     return {"dagster/partition_row_count": dg.MetadataValue.int(rows)}

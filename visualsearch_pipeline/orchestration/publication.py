@@ -3,9 +3,11 @@
 # Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import dagster as dg
 
+from visualsearch_pipeline.orchestration import checks
 from visualsearch_pipeline.orchestration.automation import once_anything_changed
 from visualsearch_pipeline.orchestration.day_asset import op_name
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
@@ -33,9 +35,15 @@ def warehouse_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.As
         ),
     )
 
-    @dg.multi_asset(name=op_name(keys.warehouse), specs=[spec], required_resource_keys={runner.resource_key})
-    def warehouse(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
-        return runner.run(context, events(context))
+    @dg.multi_asset(
+        name=op_name(keys.warehouse),
+        specs=[spec],
+        check_specs=checks.warehouse_checks(keys.warehouse),
+        required_resource_keys={runner.resource_key},
+    )
+    def warehouse(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[object]]:
+        # Check results come too; Dagster takes no union of the two where an op has several outputs.
+        yield from cast("Iterator[dg.MaterializeResult[object]]", runner.run(context, events(context)))
 
     def events(context: dg.AssetExecutionContext) -> Iterator[StepEvent]:
         with runner.open(context) as pipeline:
@@ -54,6 +62,7 @@ def warehouse_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.As
                     "alerts_not_delivered": dg.MetadataValue.int(alerts.failed + alerts.given_up),
                     **{f"{name}_rows": dg.MetadataValue.int(rows) for name, rows in publication.row_counts.items()},
                 },
+                check_results=checks.judge_warehouse(keys.warehouse, pipeline),
             )
 
     return warehouse

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
 
 from visualsearch_pipeline.ledger import TranscriptionKind
+from visualsearch_pipeline.orchestration import checks
 from visualsearch_pipeline.orchestration.automation import after_each_update
 from visualsearch_pipeline.orchestration.day_asset import ASKED_TOGETHER, IN_PIECES, DayStep, StepOutcome, day_asset
+from visualsearch_pipeline.orchestration.keyframes import best_keyframes
 from visualsearch_pipeline.orchestration.keys import GROUP, AssetKeys
-from visualsearch_pipeline.orchestration.metadata import column_schema, counts_of, preview, row_count
+from visualsearch_pipeline.orchestration.metadata import (
+    Metadata,
+    column_lineage,
+    column_schema,
+    counts_of,
+    preview,
+    row_count,
+)
 from visualsearch_pipeline.orchestration.run_config import ItemsConfig, TranscriptionConfig
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.archive import archive
@@ -49,6 +59,7 @@ def transcription_asset(runner: StepRunner, keys: AssetKeys, kind: Transcription
         return StepOutcome(
             metadata={
                 **counts_of(report),
+                **column_lineage({name: [(keys.videos, name)] for name in ("video_no", "day", "media_uri")}),
                 **preview(tables[step.days[-1]], ("media_uri", "start_seconds", "end_seconds", "text")),
             },
             by_day={day: row_count(table.num_rows) for day, table in tables.items()},
@@ -62,6 +73,7 @@ def transcription_asset(runner: StepRunner, keys: AssetKeys, kind: Transcription
         config=TranscriptionConfig,
         backfill_policy=ASKED_TOGETHER,
         pool=keys.pool("search"),
+        is_exclusive=True,
         failure_steps=(kind,),
     )
 
@@ -95,10 +107,15 @@ def archive_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.Asse
         videos = fetches.unarchived_videos(days=step.days) if wanted.videos else ()
         keyframes = fetches.wanted(days=step.days) if wanted.keyframes else ()
         kept = [*fetches.archived("video", days=step.days), *fetches.archived("keyframe", days=step.days)]
+        per_day = Counter(item.day for item in kept)
+        by_day = {day: row_count(per_day[day]) for day in step.days}
+        # Pictures once a run, and not again in every day's event.
+        by_day[step.days[-1]] |= best_keyframes(pipeline, step.days)
         return StepOutcome(
-            metadata=counts_of(report),
-            by_day={day: row_count(sum(item.day == day for item in kept)) for day in step.days},
+            metadata={**counts_of(report), **_lineage(keys, hits)},
+            by_day=by_day,
             left=max(0, len(videos) + len(keyframes) - report.failed),
+            check_results=[checks.judge_archive_proven(keys.archive, kept)],
         )
 
     return day_asset(
@@ -108,5 +125,19 @@ def archive_asset(runner: StepRunner, keys: AssetKeys, *, hits: Sequence[dg.Asse
         config=ItemsConfig,
         backfill_policy=IN_PIECES,
         pool=keys.pool("download"),
+        is_exclusive=True,
+        check_specs=[checks.archive_proven(keys.archive)],
         failure_steps=("archive",),
+    )
+
+
+def _lineage(keys: AssetKeys, hits: Sequence[dg.AssetKey]) -> Metadata:
+    """An original has its place from the library, a keyframe from the hit that it shows."""
+    return column_lineage(
+        {
+            "video_no": [(keys.videos, "video_no")],
+            "day": [(keys.videos, "day")],
+            "bucket": [(keys.videos, "bucket"), *((key, "keyframe_bucket") for key in hits)],
+            "blob": [(keys.videos, "blob"), *((key, "keyframe_blob") for key in hits)],
+        }
     )
