@@ -51,6 +51,7 @@ def test_a_run_over_an_object_store_makes_the_same_tables(make_project: MakeProj
     assert not (project.root / "state" / "archive").exists()
 
 
+@pytest.mark.soak
 def test_nothing_is_made_twice_and_what_was_removed_comes_back(make_project: MakeProject, s3: S3Server) -> None:
     project = make_project(clips=("red",))
     move_to(s3, project)
@@ -91,6 +92,7 @@ def test_readers_get_what_is_published_now_and_fetch_it_once(
     assert query(f"s3://tables/{snapshots[0]}", "SELECT count(*) FROM queries").rows == ((4,),)
 
 
+@pytest.mark.soak
 def test_another_machine_goes_on_from_what_is_published(
     make_project: MakeProject, s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
