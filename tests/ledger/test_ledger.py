@@ -98,16 +98,16 @@ def test_a_ledger_url_that_is_none_is_refused_without_repeating_it() -> None:
     assert "hunter2" not in str(refused.value)
 
 
-def test_moments_without_a_zone_are_refused(path: Path) -> None:
-    with open_ledger(path) as ledger, pytest.raises(StatementError, match="aware moments only"):
+def test_moments_without_a_zone_are_refused(url: str) -> None:
+    with Ledger(url) as ledger, pytest.raises(StatementError, match="aware moments only"):
         ledger.failures.record("hits", subject="x", day=None, reason="y", retryable=True, at=datetime(2026, 2, 1))  # noqa: DTZ001  the point
-    with open_ledger(path) as ledger:
+    with Ledger(url) as ledger:
         assert ledger.failures.unresolved() == ()
 
 
-def test_moments_of_any_zone_come_back_as_the_same_moment_in_utc(path: Path) -> None:
+def test_moments_of_any_zone_come_back_as_the_same_moment_in_utc(url: str) -> None:
     tokyo = datetime(2026, 2, 1, 21, 0, 0, 123456, tzinfo=timezone(timedelta(hours=9)))
-    with open_ledger(path) as ledger:
+    with Ledger(url) as ledger:
         ledger.items.record_sightings([sighting(modified_at=tokyo)], gone=(), seen_at=NOW)
         (item,) = ledger.items.in_state(ItemState.FOUND)
     assert item.modified_at == tokyo
@@ -115,8 +115,8 @@ def test_moments_of_any_zone_come_back_as_the_same_moment_in_utc(path: Path) -> 
     assert item.modified_at.tzinfo is UTC
 
 
-def test_a_transaction_that_fails_leaves_nothing_behind(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_a_transaction_that_fails_leaves_nothing_behind(url: str) -> None:
+    with Ledger(url) as ledger:
         with pytest.raises(StatementError):
             ledger.items.record_sightings(
                 [sighting("file:///good.mp4"), sighting("file:///bad.mp4", modified_at=datetime(2026, 2, 1))],  # noqa: DTZ001  the point
@@ -126,16 +126,16 @@ def test_a_transaction_that_fails_leaves_nothing_behind(path: Path) -> None:
         assert ledger.items.all_by_uri() == {}
 
 
-def test_the_day_of_an_item_is_fixed_when_it_is_first_seen(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_the_day_of_an_item_is_fixed_when_it_is_first_seen(url: str) -> None:
+    with Ledger(url) as ledger:
         ledger.items.record_sightings([sighting()], gone=(), seen_at=NOW)
         ledger.items.record_sightings([sighting(day=DAY + timedelta(days=9), size_bytes=2)], gone=(), seen_at=LATER)
         (item,) = ledger.items.in_state(ItemState.FOUND)
     assert (item.day, item.size_bytes) == (DAY, 2)
 
 
-def test_failures_are_counted_until_they_are_over_and_then_begin_anew(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_failures_are_counted_until_they_are_over_and_then_begin_anew(url: str) -> None:
+    with Ledger(url) as ledger:
         for reason in ("first", "second", "third"):
             ledger.failures.record("uploads", subject="a", day=DAY, reason=reason, retryable=True, at=NOW)
         (failure,) = ledger.failures.unresolved()
@@ -147,8 +147,8 @@ def test_failures_are_counted_until_they_are_over_and_then_begin_anew(path: Path
         assert (failure.failure_count, failure.first_failed_at) == (1, LATER)
 
 
-def test_an_upload_closes_the_failures_of_every_path_with_its_content(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_an_upload_closes_the_failures_of_every_path_with_its_content(url: str) -> None:
+    with Ledger(url) as ledger:
         assert accept(ledger, "file:///a.mp4") is True
         assert accept(ledger, "file:///b.mp4") is False
         for uri in ("file:///a.mp4", "file:///b.mp4"):
@@ -160,8 +160,8 @@ def test_an_upload_closes_the_failures_of_every_path_with_its_content(path: Path
         assert ledger.failures.unresolved() == ()
 
 
-def test_the_intent_is_kept_from_the_first_call_that_may_have_taken_effect(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_the_intent_is_kept_from_the_first_call_that_may_have_taken_effect(url: str) -> None:
+    with Ledger(url) as ledger:
         accept(ledger)
         owner = LeaseOwner.current()
         for at in (NOW, LATER):
@@ -177,8 +177,8 @@ def test_the_intent_is_kept_from_the_first_call_that_may_have_taken_effect(path:
         assert upload.intended_at == LATER
 
 
-def test_a_content_that_left_the_source_is_not_sent_but_is_still_looked_for(path: Path) -> None:
-    with open_ledger(path) as ledger:
+def test_a_content_that_left_the_source_is_not_sent_but_is_still_looked_for(url: str) -> None:
+    with Ledger(url) as ledger:
         accept(ledger)
         ledger.items.record_sightings([], gone=["file:///a.mp4"], seen_at=LATER)
         assert ledger.uploads.open() == ()
@@ -186,7 +186,7 @@ def test_a_content_that_left_the_source_is_not_sent_but_is_still_looked_for(path
         assert len(ledger.uploads.open()) == 1
 
 
-def test_coverage_says_what_is_left_to_ask(path: Path) -> None:
+def test_coverage_says_what_is_left_to_ask(url: str) -> None:
     logo = Question("street", "logo", "v1")
     inside = Question("street", "inside", "v2", within_hits_of="v1")
     listed = Question("street", "listed", "v3", within_videos=("VI2", "VI9"))
@@ -194,7 +194,7 @@ def test_coverage_says_what_is_left_to_ask(path: Path) -> None:
     def left(ledger: Ledger, question: Question) -> list[str]:
         return [video.video_no for video in ledger.searches.unanswered(question)]
 
-    with open_ledger(path) as ledger:
+    with Ledger(url) as ledger:
         make_ready(ledger, "VI1", "VI2", "VI3")
         assert left(ledger, logo) == ["VI1", "VI2", "VI3"]
         assert left(ledger, inside) == []
@@ -211,7 +211,7 @@ def test_coverage_says_what_is_left_to_ask(path: Path) -> None:
         assert left(ledger, logo) == ["VI1", "VI2", "VI3"]
 
 
-def test_queries_retire_when_nobody_asks_them_and_not_when_their_file_is_broken(path: Path) -> None:
+def test_queries_retire_when_nobody_asks_them_and_not_when_their_file_is_broken(url: str) -> None:
     def record(query_set: str, query_id: str) -> QueryRecord:
         return QueryRecord(query_set, query_id, "v1", "text", "a", {"text": "a"}, None)
 
@@ -219,7 +219,7 @@ def test_queries_retire_when_nobody_asks_them_and_not_when_their_file_is_broken(
         rows = ledger.rows(sa.select(queries).where(queries.c.retired_at.is_(None)))
         return {(row["query_set"], row["query_id"]) for row in rows}
 
-    with open_ledger(path) as ledger:
+    with Ledger(url) as ledger:
         ledger.searches.register([record("a", "x"), record("a", "y"), record("b", "z")], at=NOW)
         ledger.searches.register([], unreadable_sets={"b"}, unreadable_queries={("a", "x")}, at=LATER)
         assert current(ledger) == {("a", "x"), ("b", "z")}
@@ -227,9 +227,9 @@ def test_queries_retire_when_nobody_asks_them_and_not_when_their_file_is_broken(
         assert current(ledger) == {("a", "y")}
 
 
-def test_a_keyframe_that_is_kept_is_not_wanted_again(path: Path) -> None:
+def test_a_keyframe_that_is_kept_is_not_wanted_again(url: str) -> None:
     wanted = WantedObject("bucket/k.jpg", "VI1", DAY, "bucket", "k.jpg")
-    with open_ledger(path) as ledger:
+    with Ledger(url) as ledger:
         make_ready(ledger, "VI1")
         ledger.fetches.want([wanted, wanted])
         assert ledger.fetches.wanted() == (wanted,)

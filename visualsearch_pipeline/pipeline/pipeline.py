@@ -23,7 +23,7 @@ from visualsearch_pipeline.pipeline.retries import tell_retries
 from visualsearch_pipeline.pipeline.spending import Spending
 from visualsearch_pipeline.pipeline.waits import Waits
 from visualsearch_pipeline.queries import QueryCatalog, load_query_sets
-from visualsearch_pipeline.settings import Settings
+from visualsearch_pipeline.settings import Settings, read_callback_url
 from visualsearch_pipeline.warehouse import ParquetStore
 
 
@@ -32,6 +32,11 @@ class TimeBox:
     """Until when a step begins new items; those under way are finished."""
 
     until_monotonic: float
+
+    @classmethod
+    def of(cls, seconds: float) -> Self:
+        """A time box that begins now."""
+        return cls(time.monotonic() + seconds)
 
     @property
     def is_over(self) -> bool:
@@ -72,9 +77,13 @@ class Pipeline:
         self.waits = waits or Waits(self.progress)
         self.now = clock
         self.ledger = Ledger(settings.ledger_database_url)
-        self.store = ParquetStore(str(settings.warehouse_root))
+        self.store = ParquetStore(settings.warehouse_root)
         self.spending = Spending(
-            budget=settings.budget, ledger=self.ledger, run_ids=budget_run_ids or (self.run_id,), clock=clock
+            budget=settings.budget,
+            ledger=self.ledger,
+            run_id=self.run_id,
+            run_ids=budget_run_ids or (self.run_id,),
+            clock=clock,
         )
         self._open_client = open_client
         self._client: VisualSearchClient | None = None
@@ -98,17 +107,33 @@ class Pipeline:
             return self._catalog
 
     @property
+    def callback_url(self) -> str | None:
+        """The address that the service is asked to call back; None if the settings name none. Secret: never show it.
+
+        Raises:
+            SettingsError: the settings name one and the environment lacks its secret.
+        """
+        return read_callback_url(self.settings)
+
+    @property
     def storage_options(self) -> Mapping[str, str | int | bool]:
         """What fsspec needs to know to open the source."""
         return self.settings.source.storage_options
 
     def time_box(self) -> TimeBox:
         """A time box of `step_seconds` that begins now."""
-        return TimeBox(time.monotonic() + self.settings.step_seconds)
+        return TimeBox.of(self.settings.step_seconds)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock that one process of this host holds at a time; the system frees it if the process dies."""
+        """Hold a lock that one process holds at a time, of this host or, if the ledger is shared, of all hosts.
+
+        It is freed if the process dies.
+        """
+        if self.ledger.is_shared:
+            with self.ledger.locked(name):
+                yield
+            return
         lock = FileLock(self.settings.state / "locks" / f"{name}.lock")
         try:
             Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
