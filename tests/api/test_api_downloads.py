@@ -230,6 +230,17 @@ def test_each_download_is_tried_at_most_three_times_because_each_is_charged(
     assert {call.outcome for call in clients.calls} == {"IncompleteDownload"}
 
 
+def test_a_refusal_is_not_charged_and_does_not_count_as_one_of_them(
+    server: ScriptedServer, clients: Clients, tmp_path: Path
+) -> None:
+    refusal = server.envelope(code="0429", msg="Request has exceeded the limit.")
+    short = server.chunked(MP4[:100])
+    server.script(refusal, refusal, short, refusal, short, refusal, server.chunked(MP4))
+    clients.make(attempts=8).download("VI1", tmp_path / "a.mp4", expected_sha256=MP4_SHA256)
+    outcomes = [call.outcome for call in clients.calls]
+    assert (outcomes.count("RateLimited"), outcomes.count("IncompleteDownload"), outcomes[-1]) == (4, 2, "ok")
+
+
 @pytest.mark.parametrize(
     ("blob", "target"),
     [

@@ -30,7 +30,7 @@ from tests.proofs.syscall_gate import SystemCall, calls_known, submit, supervise
 
 _READY: Final = b"ready\n"
 _DONE: Final = b"done"
-_TIMEOUT_SECONDS: Final = 60.0
+_TIMEOUT_SECONDS: Final = 120.0
 _HEAVY_MODULES: Final = ("av", "duckdb", "httpx", "pandas", "pyarrow.dataset", "pyarrow.parquet", "sqlite3")
 """What a run imports late; here it is imported before any run."""
 
