@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visualsearch_pipeline.media.media_url import MediaUrl, UnusableUrl
+from visualsearch_pipeline.media.media_url import MediaUrl, UnusableUrl, post_address
 
 SIGNED_TWICE = {
     "S3": ("X-Amz-Algorithm=A&X-Amz-Date={}&X-Amz-Expires=900&X-Amz-Signature={}", "versionId=7"),
@@ -90,6 +90,19 @@ def test_no_value_of_a_query_is_shown_or_left_in_a_message(names: list[str], tok
         said = url.redact(f"cannot fetch <{spelling}> now")
         assert token not in said or token in "cannot fetch <> now"  # noqa: S105  not one that opens anything
         assert quote_plus(token) not in said or quote_plus(token) in url.shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://www.youtube.com/watch?v=abc&t=3&si=tracking", "https://www.youtube.com/watch?v=abc"),
+        ("https://www.tiktok.com/@team/video/7?lang=en#x", "https://www.tiktok.com/@team/video/7"),
+        ("https://store.example.com/a.mp4?X-Goog-Signature=abc", "https://store.example.com/a.mp4"),
+        ("PI-1", None),
+    ],
+)
+def test_a_post_is_shown_by_what_lasts_of_its_address(url: str, shown: str | None) -> None:
+    assert post_address(url) == shown
 
 
 def test_what_is_shown_names_the_parameters_and_a_mark() -> None:

@@ -186,6 +186,10 @@ def test_public_imports_are_recorded_and_not_polled_as_ours(importing: Project) 
         assert poll(pipeline).indexing == 0
         publish(pipeline)
     assert importing.sql("SELECT count(*) FROM videos") == [(0,)]
+    rows = importing.sql(
+        "SELECT entry_id, library, video_no[:3], post_url LIKE 'https://www.tiktok.com/%' FROM imported_videos"
+    )
+    assert rows == [("tag", "public", "PI-", True)] * 2
     assert len(importing.calls("scraper_tag_public")) == 1
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from video_host import VideoHost, serving
 
+from tests.video_host import VideoHost, serving
 from visualsearch_pipeline.ledger import UploadState
 from visualsearch_pipeline.pipeline.agreement import agree
 from visualsearch_pipeline.pipeline.comparing import Difference

@@ -105,6 +105,20 @@ class MediaUrl:
         return text
 
 
+def post_address(url: str) -> str | None:
+    """Where a post is, to be shown: its address without what a platform or a storage adds, but YouTube's `v`.
+
+    Returns:
+        None if it is no web address.
+    """
+    try:
+        shown = MediaUrl.parse(url).shown.partition("?")[0]
+    except UnusableUrl:
+        return None
+    named = [part for part in urlsplit(url).query.split("&") if part.startswith("v=")]
+    return f"{shown}?{named[0]}" if named else shown
+
+
 def _without_signature(query: str) -> str:
     names = {_name(part) for part in query.split("&")}
     # Azure's names are short words that others use too: they count only beside the signature that goes with them.

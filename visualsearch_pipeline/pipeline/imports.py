@@ -22,7 +22,7 @@ from visualsearch_pipeline.api import (
 )
 from visualsearch_pipeline.ledger import ImportedVideo, ImportState, ImportTask, LeaseOwner
 from visualsearch_pipeline.media.imports_file import ImportEntry
-from visualsearch_pipeline.media.media_url import MediaUrl, UnusableUrl
+from visualsearch_pipeline.media.media_url import post_address
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.import_source import entries_by_id
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
@@ -257,15 +257,5 @@ def _imported(task: ImportTask, video_no: str, video: Video | None) -> ImportedV
         video_no=video_no,
         library=library,
         video_name=(video.video_name or None) if video else None,
-        post_url=_post_url(video.video_url) if video else None,
+        post_url=post_address(video.video_url) if video and video.video_url else None,
     )
-
-
-def _post_url(url: str | None) -> str | None:
-    """Where the service says a post is. What it adds to a storage's link is not for our tables."""
-    if url is None:
-        return None
-    try:
-        return MediaUrl.parse(url).shown
-    except UnusableUrl:
-        return None

@@ -14,6 +14,7 @@ from visualsearch_pipeline.ledger import ArchiveState
 from visualsearch_pipeline.ledger.schema import api_calls, archive, contents, coverage, failures, queries, videos
 from visualsearch_pipeline.ledger.schema_images import image_coverage, images
 from visualsearch_pipeline.ledger.schema_public import public_answers, public_videos
+from visualsearch_pipeline.ledger.schema_sources import imported_videos
 from visualsearch_pipeline.ledger.schema_upkeep import api_call_totals, remote_deletions
 from visualsearch_pipeline.ledger.videos import MEDIA_URI, VIDEOS_AND_CONTENTS
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
@@ -75,6 +76,7 @@ _SOURCES: Final[Mapping[str, sa.Table]] = {
         public_answers,
         api_call_totals,
         remote_deletions,
+        imported_videos,
     )
 }
 

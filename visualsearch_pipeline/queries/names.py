@@ -24,6 +24,7 @@ RESERVED_SET_NAMES: Final = frozenset(
         "image_coverage",
         "image_hits",
         "images",
+        "imported_videos",
         "keyframes",
         "moments",
         "public_answers",

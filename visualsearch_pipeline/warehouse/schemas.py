@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from visualsearch_pipeline.warehouse.import_schemas import IMPORTED_VIDEOS
 from visualsearch_pipeline.warehouse.library_schemas import (
     IMAGE_COVERAGE,
     IMAGE_HITS,
@@ -324,6 +325,7 @@ LEDGER_TABLES: Final = (
     PUBLIC_ANSWERS,
     API_CALL_TOTALS,
     REMOTE_DELETIONS,
+    IMPORTED_VIDEOS,
 )
 """Tables that are made from the ledger's state."""
 
