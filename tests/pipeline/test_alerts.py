@@ -308,10 +308,10 @@ def test_the_command_lists_deliveries_and_sends_again(news: Project, receiver: A
     assert listed.code == 3
     assert "street.red" in " ".join(listed.out.split())
 
-    mended = visualsearch("alerts", "--retry", *config, cwd=tmp_path, **{VARIABLE: receiver.url})
+    mended = visualsearch("alerts", "--retry", *config, cwd=tmp_path, STREET_TEAM_WEBHOOK=receiver.url)
     assert (mended.code, len(receiver.received)) == (0, 1)
     (delivery_id,) = receiver.delivery_ids
-    again = visualsearch("alerts", "--retry", delivery_id, *config, cwd=tmp_path, **{VARIABLE: receiver.url})
+    again = visualsearch("alerts", "--retry", delivery_id, *config, cwd=tmp_path, STREET_TEAM_WEBHOOK=receiver.url)
     assert (again.code, receiver.delivery_ids) == (0, [delivery_id] * 2)
     unknown = visualsearch("alerts", "--retry", "nonsense", *config, cwd=tmp_path)
     assert (unknown.code, "there is no delivery nonsense" in unknown.error_text) == (1, True)
