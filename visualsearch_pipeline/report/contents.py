@@ -168,9 +168,11 @@ FROM videos LEFT JOIN originals USING (video_no)
 """
 
 _SPEND: Final = """
-SELECT started_at::DATE AS day, operation, count(*), coalesce(sum(cost_usd), 0)
-FROM api_calls GROUP BY ALL ORDER BY ALL
+SELECT day, operation, sum(calls)::BIGINT, coalesce(sum(cost_usd), 0) FROM (
+    SELECT started_at::DATE AS day, operation, 1 AS calls, cost_usd FROM api_calls {older}
+) GROUP BY ALL ORDER BY ALL
 """
+_OLDER_SPEND: Final = "UNION ALL BY NAME SELECT day, operation, calls, cost_usd FROM api_call_totals"
 
 _COVERAGE: Final = """
 WITH ready AS (
@@ -202,7 +204,7 @@ ORDER BY last_failed_at DESC NULLS LAST, step, subject LIMIT 1000
 """
 
 
-def read_contents(database_path: Path, *, max_hits: int) -> ReportContents:
+def read_contents(database_path: Path | str, *, max_hits: int) -> ReportContents:
     """Read what a report shows.
 
     Args:
@@ -227,7 +229,7 @@ def read_contents(database_path: Path, *, max_hits: int) -> ReportContents:
             hits=hits,
             hits_total=sum(query.hits for query in queries),
             videos_ready=_rows(connection, "SELECT count(*) FROM videos WHERE state = 'ready'")[0][0],
-            spend=tuple(DaySpend(*row) for row in _rows(connection, _SPEND)),
+            spend=_read_spend(connection),
             coverage=tuple(DayCoverage(*row) for row in _rows(connection, _COVERAGE)),
             failures=tuple(ReportFailure(*row) for row in _rows(connection, _FAILURES)),
             changes=read_changes(connection),
@@ -257,6 +259,15 @@ def _read_hits(
         position = query_positions[tuple(row[:3])]
         hits.append(ReportHit(position, positions[video_no], day, start, end, score, text, picture))
     return tuple(videos), tuple(hits)
+
+
+def _read_spend(connection: duckdb.DuckDBPyConnection) -> tuple[DaySpend, ...]:
+    """What was spent; a database of an earlier version has no sums of calls of long ago."""
+    there = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = 'api_call_totals'"
+    )
+    older = _OLDER_SPEND if there.fetchone() else ""
+    return tuple(DaySpend(*row) for row in _rows(connection, _SPEND.format(older=older)))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
