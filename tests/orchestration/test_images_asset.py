@@ -39,6 +39,7 @@ def test_the_asset_is_there_if_the_source_has_images(project: Project) -> None:
     assert dg.AssetKey("images") not in without.resolve_asset_graph().get_all_asset_keys()
 
 
+@pytest.mark.soak
 def test_the_sensors_take_images_to_the_published_tables_and_ask_for_nothing_twice(
     project: Project, instance: dg.DagsterInstance
 ) -> None:

@@ -46,7 +46,9 @@ def project(make_project: MakeProject) -> Project:
     return with_images(make_project(()))
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "dialect", ["spring-2026", *(pytest.param(name, marks=pytest.mark.soak) for name in ("live-2025", "openapi"))]
+)
 def test_a_folder_of_images_is_found_by_a_text_in_every_dialect(make_project: MakeProject, dialect: str) -> None:
     project = with_images(make_project((), dialect=dialect), scope=DIALECTS[dialect])
     red = add_picture(project, "red.png", "red")
@@ -63,7 +65,10 @@ def test_a_folder_of_images_is_found_by_a_text_in_every_dialect(make_project: Ma
     assert len(project.calls("upload_img")) == 1
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    ["reset before", "reset after", *(pytest.param(name, marks=pytest.mark.soak) for name in list(FAULTS)[2:])],
+)
 def test_whatever_becomes_of_an_answer_each_image_is_in_the_library_once(project: Project, fault: str) -> None:
     project.configure(indexing={"grace_seconds": 0.001})
     for name, colour in (("red.png", "red"), ("blue.png", "blue"), ("green.png", "green")):

@@ -77,7 +77,9 @@ def ask(project: Project, name: str = "trends", *, days_ahead: float = 0, **give
         return report
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    "dialect", ["spring-2026", *(pytest.param(name, marks=pytest.mark.soak) for name in ("live-2025", "openapi"))]
+)
 def test_each_kind_of_question_is_asked_once_a_day(make_public: Callable[..., Project], dialect: str) -> None:
     project = make_public(dialect=dialect)
 
