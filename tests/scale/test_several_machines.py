@@ -18,8 +18,8 @@ from visualsearch_pipeline.settings import API_KEY_VARIABLE
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
-CLIPS = ("red", "blue", "green", "red-2", "red-3", "blue-2", "green-2", "red-4")
-UPLOADS_PER_SECOND, SEARCHES_PER_SECOND = 2, 4
+CLIPS = ("red", "blue", "green", "red-2", "red-3", "blue-2", "green-2", "red-4", "blue-3", "green-3")
+UPLOADS_PER_SECOND, SEARCHES_PER_SECOND = 1, 4
 RUNS_AT_ONCE = 3
 SEARCHES = ("search", "search_similar_images", "search_clips_by_image", "search_audio_transcripts")
 
