@@ -230,6 +230,7 @@ class AlertSettings(_Section):
     command: tuple[str, ...] = Field((), description="A program and its arguments; the alert is JSON on its input.")
     deadline_seconds: PositiveFloat = Field(30.0, description="How long one delivery may take, its retries included.")
     give_up_days: int = Field(7, ge=0, description="How many days runs go on trying what could not be delivered.")
+    run_failures: bool = Field(default=False, description="Tell of Dagster runs that fail, in the same way.")
     report_url: BaseUrl | None = Field(None, description="Where the report's folder is served, for links in alerts.")
 
     @field_validator("webhook")
@@ -241,6 +242,8 @@ class AlertSettings(_Section):
     def _one_destination(self) -> Self:
         if self.webhook is not None and self.command:
             raise ValueError("has a `webhook` and a `command`; give one of them")
+        if self.run_failures and self.webhook is None and not self.command:
+            raise ValueError("has `run_failures` and nowhere to tell them; give a `webhook` or a `command`")
         return self
 
 
@@ -308,6 +311,9 @@ class Settings(_Section):
     snapshot_days: int = Field(3, ge=0, description="How many days older publications are kept for their readers.")
     step_seconds: PositiveFloat = Field(
         900.0, description="After this time a step begins no new item; the rest stays queued and is asked for again."
+    )
+    fresh_hours: float | None = Field(
+        48.0, ge=1, description="How old the newest hits of a query set may be before Dagster's UI calls them stale."
     )
     sensor_seconds: int = Field(
         30,

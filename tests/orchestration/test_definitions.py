@@ -53,7 +53,7 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     definitions = build_visual_search_defs(project.settings)
     dg.Definitions.validate_loadable(definitions)
     repository = definitions.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing", "results"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing", "results", "run_failures"}
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily", "library_check"}
     graph = definitions.resolve_asset_graph()
     media, hits = dg.AssetKey("media"), dg.AssetKey(["hits", "street"])

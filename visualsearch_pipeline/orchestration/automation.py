@@ -66,12 +66,12 @@ def once_anything_changed() -> dg.AutomationCondition[dg.AssetKey]:
     ).with_label("once_anything_changed")
 
 
-def results_sensor(keys: AssetKeys, *, assets: Collection[dg.AssetKey]) -> dg.SensorDefinition:
+def results_sensor(keys: AssetKeys, *, assets: Collection[dg.AssetKey], every_seconds: int) -> dg.SensorDefinition:
     """The sensor `results`: evaluates the conditions of what follows from indexed videos."""
     return dg.AutomationConditionSensorDefinition(
         name=keys.name("results"),
         target=dg.AssetSelection.assets(*assets),
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=every_seconds,
         run_tags={REASON_TAG: "something above it was materialized"},
         description="Asks for hits, transcripts, captions, archive and tables of the days whose videos changed.",
     )

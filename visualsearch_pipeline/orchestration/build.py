@@ -26,6 +26,7 @@ from visualsearch_pipeline.orchestration.query_set_schedules import query_set_sc
 from visualsearch_pipeline.orchestration.report_asset import report_asset
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
 from visualsearch_pipeline.orchestration.results import archive_asset, transcription_asset
+from visualsearch_pipeline.orchestration.run_failures import run_failures_sensor
 from visualsearch_pipeline.orchestration.schedule import daily_schedule
 from visualsearch_pipeline.orchestration.sensors import indexing_sensor, new_media_sensor
 from visualsearch_pipeline.orchestration.steps import ExecuteStep, StepRunner
@@ -97,9 +98,10 @@ def build_visual_search_defs(
     return dg.Definitions(
         assets=dg.map_asset_specs(_checked(get_asset_spec), assets) if get_asset_spec else assets,
         sensors=[
+            run_failures_sensor(runner, keys, assets=[spec.key for asset in assets for spec in _specs(asset)]),
             new_media_sensor(runner, keys),
             indexing_sensor(runner, keys, followers=results),
-            results_sensor(keys, assets=[*results, keys.warehouse, keys.report]),
+            results_sensor(keys, assets=[*results, keys.warehouse, keys.report], every_seconds=settings.sensor_seconds),
             *([imports_sensor(runner, keys)] if settings.imports else []),
             *([images_sensor(runner, keys)] if settings.source.image_include else []),
         ],
@@ -111,6 +113,10 @@ def build_visual_search_defs(
         resources={keys.resource: VisualSearchResource.from_settings(settings)},
         executor=executor,
     )
+
+
+def _specs(asset: dg.AssetsDefinition | dg.AssetSpec) -> list[dg.AssetSpec]:
+    return [asset] if isinstance(asset, dg.AssetSpec) else list(asset.specs)
 
 
 def _keys_under(prefix: Sequence[str]) -> AssetKeys:

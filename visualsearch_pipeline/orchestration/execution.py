@@ -22,7 +22,7 @@ from visualsearch_pipeline.orchestration.day_asset import BAD_DAYS, op_name
 from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.partitions import contiguous
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
-from visualsearch_pipeline.orchestration.run_tags import REASON_TAG, partition_tags
+from visualsearch_pipeline.orchestration.run_tags import COMMAND_LINE, REASON_TAG, partition_tags
 from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, ExecuteStep, StepRunner
 from visualsearch_pipeline.pipeline.image_source import look_at_images
 from visualsearch_pipeline.pipeline.ingest import look_at_source
@@ -61,7 +61,7 @@ class PendingRunner:
     instance: dg.DagsterInstance
     progress: Progress
     keys: AssetKeys = field(default_factory=AssetKeys)
-    reason: str = "command line"
+    reason: str = COMMAND_LINE
     execute: ExecuteStep | None = None
     leaves_scheduled_sets: bool = False
 

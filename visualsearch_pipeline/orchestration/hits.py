@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -40,7 +40,9 @@ from visualsearch_pipeline.pipeline.public_search import (
 )
 from visualsearch_pipeline.pipeline.search import questions_of, register_queries, search
 from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of
+from visualsearch_pipeline.settings import Settings
 
+_FRESHNESS_WARNS_AT = 0.75
 _FROM_VIDEOS = {
     "video_no": "video_no",
     "day": "day",
@@ -70,6 +72,7 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         metadata=column_schema("hits"),
         # Images are searched some time after they were sent, when `indexing` asks for `videos` of their day.
         automation_condition=None if _is_scheduled(query_set) else after_each_update(except_of=images),
+        freshness_policy=_freshness(runner.settings, query_set),
         description=_description(query_set),
     )
 
@@ -159,6 +162,14 @@ def _failures(pipeline: Pipeline, query_set: str, days_by_query: Mapping[str, Se
         if (subject := f"{query_set}.{query_id}") in by_subject
         for day in days
     ]
+
+
+def _freshness(settings: Settings, query_set: QuerySet | BrokenQuerySet) -> dg.FreshnessPolicy | None:
+    """When the hits of a set that is asked as footage comes are stale; one with a schedule is as old as it says."""
+    if settings.fresh_hours is None or _is_scheduled(query_set):
+        return None
+    fail_after = timedelta(hours=settings.fresh_hours)
+    return dg.FreshnessPolicy.time_window(fail_window=fail_after, warn_window=fail_after * _FRESHNESS_WARNS_AT)
 
 
 def _is_scheduled(query_set: QuerySet | BrokenQuerySet) -> bool:

@@ -19,9 +19,13 @@ from visualsearch_pipeline.orchestration.partitions import DayRange, contiguous
 from visualsearch_pipeline.orchestration.run_tags import REASON_TAG, partition_tags
 
 RETRY_SECONDS: Final = 900
-"""How long the same work is not asked for again after it was asked for; doubled each time that nothing has moved."""
+"""How long the same work is not asked for again after it was asked for; doubled each time that nothing has moved.
 
-LONGEST_RETRY_SECONDS: Final = 6 * 3600
+This is for sensors that look every 30 s; for others it grows or shrinks with them (`retry_seconds_of`).
+"""
+
+LONGEST_RETRY_FACTOR: Final = 24
+"""The longest wait in terms of the first: 6 hours."""
 
 _DAYS_PER_RUN: Final = 7
 _REQUESTS_PER_TICK: Final = 30
@@ -58,18 +62,29 @@ class Decision:
     later: int
 
 
+def retry_seconds_of(sensor_seconds: int) -> int:
+    """How long the same work is not asked for again by sensors that look every `sensor_seconds`."""
+    return RETRY_SECONDS * sensor_seconds // 30
+
+
 def decide(
-    pending: Mapping[date, DayWork], *, asked: Mapping[date, Asked], under_way: Collection[date], now: datetime
+    pending: Mapping[date, DayWork],
+    *,
+    asked: Mapping[date, Asked],
+    under_way: Collection[date],
+    now: datetime,
+    retry_seconds: int = RETRY_SECONDS,
 ) -> Decision:
     """Choose the days to request.
 
-    New work is requested at once; the same work after `RETRY_SECONDS` if some of it was done meanwhile, as by a step
+    New work is requested at once; the same work after `retry_seconds` if some of it was done meanwhile, as by a step
     whose time was up, and else after twice as long each time.
     """
     times = {
         day: times
         for day, work in pending.items()
-        if day not in under_way and (times := _times(work, asked.get(day), now=now)) is not None
+        if day not in under_way
+        and (times := _times(work, asked.get(day), now=now, retry_seconds=retry_seconds)) is not None
     }
     stretches = [week for whole in contiguous(list(times)) for week in _weeks(whole)][:_REQUESTS_PER_TICK]
     chosen = {
@@ -87,14 +102,20 @@ def decide(
 
 
 def run_requests(
-    decision: Decision, *, assets: Sequence[dg.AssetKey], lane: str, reason: str, now: datetime
+    decision: Decision,
+    *,
+    assets: Sequence[dg.AssetKey],
+    lane: str,
+    reason: str,
+    now: datetime,
+    retry_seconds: int = RETRY_SECONDS,
 ) -> list[dg.RunRequest]:
     """A run for each stretch of days.
 
     The key tells Dagster's daemon that it has made this run already, should it die between that and keeping the cursor.
-    A key is remembered for ever, so it names the quarter of an hour.
+    A key is remembered for ever, so it names the quarter of an hour, or what `retry_seconds` is.
     """
-    window = int(now.timestamp() // RETRY_SECONDS)
+    window = int(now.timestamp() // retry_seconds)
     return [
         dg.RunRequest(
             run_key=f"{lane}:{stretch.first}:{stretch.last}:{_mark(decision.asked[stretch.first])}:{window}",
@@ -109,12 +130,13 @@ def _mark(asked: Asked) -> str:
     return hashlib.sha256(asked.model_dump_json(exclude={"at"}).encode()).hexdigest()[:16]
 
 
-def _times(day_work: DayWork, before: Asked | None, *, now: datetime) -> int | None:
+def _times(day_work: DayWork, before: Asked | None, *, now: datetime, retry_seconds: int) -> int | None:
     """How often the work will have been requested if it is now; None if it is not yet time."""
     if before is None or not day_work.work <= frozenset(before.work):
         return 1
     has_moved = day_work.progress != before.progress
-    wait_seconds = RETRY_SECONDS if has_moved else min(RETRY_SECONDS * 2 ** (before.times - 1), LONGEST_RETRY_SECONDS)
+    times = 1 if has_moved else min(2 ** (before.times - 1), LONGEST_RETRY_FACTOR)
+    wait_seconds = retry_seconds * times
     if now - before.at < timedelta(seconds=wait_seconds):
         return None
     return 1 if has_moved else before.times + 1

@@ -13,6 +13,9 @@ from visualsearch_pipeline.orchestration.partitions import DayRange
 REASON_TAG: Final = "visualsearch/reason"
 """Why a run exists, in words."""
 
+COMMAND_LINE: Final = "command line"
+"""The reason of the runs of `visualsearch run`."""
+
 PARTITION_TAG: Final = "dagster/partition"
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -33,6 +36,13 @@ def partition_tags(days: DayRange) -> dict[str, str]:
     return {RANGE_START_TAG: days.first.isoformat(), RANGE_END_TAG: days.last.isoformat()}
 
 
+def partition_tag_values(tags: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The first and the last day of a run, as its tags have them; None twice for a run that is for no days."""
+    if PARTITION_TAG in tags:
+        return tags[PARTITION_TAG], tags[PARTITION_TAG]
+    return tags.get(RANGE_START_TAG), tags.get(RANGE_END_TAG)
+
+
 def days_under_way(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> frozenset[date]:
     """The days for which a run of any of `assets` is queued or running, whoever asked for it."""
     wanted = frozenset(assets)
@@ -45,9 +55,8 @@ def days_under_way(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) 
 
 
 def _days_of(tags: Mapping[str, str]) -> Iterable[date]:
-    if PARTITION_TAG in tags:
-        return (date.fromisoformat(tags[PARTITION_TAG]),)
-    if RANGE_START_TAG not in tags:
+    first_key, last_key = partition_tag_values(tags)
+    if first_key is None or last_key is None:
         return ()
-    first, last = date.fromisoformat(tags[RANGE_START_TAG]), date.fromisoformat(tags[RANGE_END_TAG])
+    first, last = date.fromisoformat(first_key), date.fromisoformat(last_key)
     return (first + timedelta(days=number) for number in range((last - first).days + 1))

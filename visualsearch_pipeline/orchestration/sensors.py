@@ -17,7 +17,14 @@ from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.cursors import SensorCursor, read_cursor
 from visualsearch_pipeline.orchestration.day_work import media_work, result_work, upload_work
 from visualsearch_pipeline.orchestration.keys import AssetKeys
-from visualsearch_pipeline.orchestration.requests import RETRY_SECONDS, DayWork, Decision, decide, run_requests
+from visualsearch_pipeline.orchestration.requests import (
+    RETRY_SECONDS,
+    DayWork,
+    Decision,
+    decide,
+    retry_seconds_of,
+    run_requests,
+)
 from visualsearch_pipeline.orchestration.run_tags import days_under_way
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.errors import PipelineError
@@ -44,7 +51,7 @@ def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition
         name=name,
         required_resource_keys={runner.resource_key},
         asset_selection=dg.AssetSelection.assets(keys.media, keys.uploads),
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=runner.settings.sensor_seconds,
         description="Lists the source. Requests the days with files to look into or contents to upload.",
     )
     def new_media(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -81,7 +88,7 @@ def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, followers: Collectio
         name=name,
         required_resource_keys={runner.resource_key},
         asset_selection=dg.AssetSelection.assets(keys.videos),
-        minimum_interval_seconds=30,
+        minimum_interval_seconds=runner.settings.sensor_seconds,
         description="Polls the videos being indexed. Requests the days with videos to search, transcribe or archive.",
     )
     def indexing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -108,6 +115,7 @@ class _Tick:
     def __init__(self, context: dg.SensorEvaluationContext, pipeline: Pipeline, cursor: SensorCursor) -> None:
         self._context = context
         self._now = pipeline.now()
+        self._retry_seconds = retry_seconds_of(pipeline.settings.sensor_seconds)
         self._cursor = cursor
         self._decisions: dict[str, Decision] = {}
         self._requests: list[dg.RunRequest] = []
@@ -135,9 +143,12 @@ class _Tick:
             asked=self._cursor.asked.get(lane, {}),
             under_way=days_under_way(self._context.instance, [*assets, *busy_with]) if pending else frozenset(),
             now=self._now,
+            retry_seconds=self._retry_seconds,
         )
         self._decisions[lane] = decision
-        self._requests += run_requests(decision, assets=assets, lane=lane, reason=reason, now=self._now)
+        self._requests += run_requests(
+            decision, assets=assets, lane=lane, reason=reason, now=self._now, retry_seconds=self._retry_seconds
+        )
 
     def result(self, seen: str) -> dg.SensorResult:
         """What the tick gives back; `seen` says what it saw, in numbers."""
