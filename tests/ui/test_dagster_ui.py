@@ -47,9 +47,12 @@ def runs(ui: RunningUi) -> list[dict[str, Any]]:
 
 
 def test_the_runs_of_the_command_line_stand_in_the_ui(ui: RunningUi) -> None:
-    done = [run for run in runs(ui) if run["status"] == "SUCCESS"]
-    materialized = {"/".join(key["path"]) for run in done for key in run["assetSelection"] or ()}
-    assert materialized >= ASSETS
+    by_status: dict[str, set[str]] = {}
+    for run in runs(ui):
+        by_status.setdefault(run["status"], set()).update("/".join(key["path"]) for key in run["assetSelection"] or ())
+    assert by_status["SUCCESS"] >= ASSETS - {"media"}
+    # One file of the demo is broken: its day is red, and the others were materialized by the same run.
+    assert by_status["FAILURE"] == {"media"}
 
 
 def test_the_asset_graph_shows_every_asset_and_no_dialog_in_front_of_it(page: Page) -> None:
