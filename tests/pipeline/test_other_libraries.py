@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.pipeline.picture_folder import add_picture
 from visualsearch_pipeline.pipeline.expected_work import read_expected_work
+from visualsearch_pipeline.report.contents import read_contents
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
@@ -44,6 +45,8 @@ def test_one_set_asks_three_libraries_and_a_second_run_asks_nothing(make_project
     project.run()
     assert project.billable_calls(since=mark) == []
     assert project.calls("upload_img", "search_public", since=mark) == []
+    shown = read_contents(project.settings.database_path, max_hits=100).queries
+    assert [query.query_id for query in shown] == ["red"], "the page is about videos"
     _no_link_is_stored(project)
 
 

@@ -131,7 +131,8 @@ FROM queries
 LEFT JOIN gaps USING (query_set, query_id, query_version)
 LEFT JOIN counted USING (query_set, query_id, query_version)
 LEFT JOIN searched USING (query_set, query_id, query_version)
-WHERE is_current
+-- The page is about videos: what asks private images or the public library has tables of its own, and no zero here.
+WHERE is_current AND kind IN ('text', 'image', 'image_in_video', 'transcript')
 ORDER BY query_set, query_id, query_version
 """
 
