@@ -74,7 +74,7 @@ def build_database(path: Path, store: ParquetStore, *, sources: Sources, publish
         for spec in FILE_TABLES:
             files = [file for file in sources.identities if file.table == spec.name]
             _record(connection, sources, _fill(connection, store, spec, files))
-        summarise_hits(connection)
+        summarise_hits(connection, sources.identities)
         _describe(connection, sources=sources, published_at=published_at, rebuilt_at=published_at, replaced_rows=0)
 
 

@@ -58,9 +58,21 @@ _SUMMARISE: Final = """
 """
 
 
-def summarise_hits(connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill the empty table from all hits."""
-    connection.execute(_SUMMARISE.format(where=""))
+def summarise_hits(connection: duckdb.DuckDBPyConnection, files: Iterable[TableFile]) -> None:
+    """Fill the empty table from all hits: a month of a query set at a time, which fits into memory.
+
+    Args:
+        connection: The database, with its hits.
+        files: What it was built from.
+    """
+    months = {
+        (file.query_set, file.day.replace(day=1)) for file in files if file.table == "hits" and file.day is not None
+    }
+    for query_set, first in sorted(months, key=str):
+        connection.execute(
+            _SUMMARISE.format(where="WHERE query_set = ? AND day >= ? AND day < ? + INTERVAL 1 MONTH"),
+            [query_set, first, first],
+        )
 
 
 def renew_summaries(connection: duckdb.DuckDBPyConnection, changed: Iterable[TableFile]) -> None:
