@@ -10,6 +10,7 @@ import pytest
 
 from visualsearch_pipeline.ledger import ImportState
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
+from visualsearch_pipeline.pipeline.expected_work import read_forecast
 from visualsearch_pipeline.pipeline.import_decisions import UndecidableImport, decide, follow_task
 from visualsearch_pipeline.pipeline.imports import run_imports
 from visualsearch_pipeline.pipeline.index import poll
@@ -242,6 +243,20 @@ def test_a_mistake_in_the_file_is_told_with_its_line_and_stops_nothing_else(impo
     start(importing)
     with importing.pipeline() as pipeline:
         assert not pipeline.ledger.failures.unresolved()
+
+
+def test_a_plan_says_what_imports_and_urls_cost_before_anything_is_asked(importing: Project) -> None:
+    (importing.root / "urls.txt").write_text("https://media.example.com/a.mp4\nhttps://media.example.com/b.mp4\n")
+    importing.configure(source={"urls": "urls.txt"}, budget={"unseen_video_seconds": 60, "per_run_usd": 0.04})
+    with importing.pipeline() as pipeline:
+        found = read_forecast(pipeline)
+    costs = {step.name: (step.calls, round(step.cost_usd, 6)) for step in found.steps}
+    assert costs["uploads"] == (2, 0.03)
+    assert costs["imports"] == (1, 0.051)
+    assert costs["transcripts"][0] == 2 + 3
+    assert (found.work.urls, found.work.imports[0].videos) == (2, 3)
+    assert [(stop.budget, stop.step) for stop in found.budget_stops] == [("per_run_usd", "imports")]
+    assert importing.calls() == []
 
 
 def test_one_command_does_all_of_it(importing: Project) -> None:
