@@ -20,7 +20,12 @@ from visualsearch_pipeline.settings import (
 MISTAKES = {
     "unknown key": ("stat: ./state", 1, "stat", "did you mean `state`?"),
     "unknown key in a section": ("api:\n  base_ur: http://x", 2, "api.base_ur", "did you mean `base_url`?"),
-    "unknown key far from any": ("source:\n  colour: red", 2, "source.colour", "known here: allow_private_addresses, exclude"),
+    "unknown key far from any": (
+        "source:\n  colour: red",
+        2,
+        "source.colour",
+        "known here: allow_private_addresses, exclude",
+    ),
     "no web address": ("api:\n  base_url: memories.ai", 2, "api.base_url", "such as https://api.memories.ai"),
     "a key in the address": ("api:\n  base_url: https://u:p@h", 2, "api.base_url", "the key goes into the environment"),
     "both scopes": ("api:\n  scope: {unique_id: a, folder_id: 1}", 2, "api.scope", "exactly one of"),

@@ -23,7 +23,7 @@ from visualsearch_pipeline.api.part_files import Destination
 from visualsearch_pipeline.ledger import ArchivedObject, LibraryVideo, WantedObject
 from visualsearch_pipeline.pipeline.archive_places import ArchivePlaces, open_archive
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.pipeline.worker_pool import WorkerPool, worker_pool
 
 _FOLDERS: Final = {"video": "videos", "keyframe": "keyframes"}

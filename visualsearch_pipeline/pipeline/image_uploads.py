@@ -29,7 +29,7 @@ from visualsearch_pipeline.pipeline.image_reconciling import ImageVerdict, LostI
 from visualsearch_pipeline.pipeline.image_source import source_file
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX, HASH_TAG_PREFIX
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 
 
 @dataclass

@@ -13,7 +13,7 @@ from visualsearch_pipeline.api.limits import MAX_LIST_SIZE
 from visualsearch_pipeline.ledger import IndexMark, LibraryVideo, VideoObservation, VideoState
 from visualsearch_pipeline.pipeline.notices import hinted_videos, settle_notices
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 _POLLS_PER_AGE: Final = 20

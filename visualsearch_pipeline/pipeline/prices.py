@@ -17,7 +17,7 @@ def indexing_usd(prices: PriceSettings, *, duration_seconds: float | None) -> fl
 
 
 def import_usd(prices: PriceSettings, *, platform: str, size_bytes: int) -> float:
-    """What importing one post costs, in US dollars, without indexing it: YouTube by the gigabyte, others by the video."""
+    """What importing one post costs, in US dollars, without indexing: YouTube by the gigabyte, others by the video."""
     if platform == "youtube":
         return size_bytes / _BYTES_PER_GIGABYTE * prices.youtube_per_gigabyte
     return prices.import_per_video

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from visualsearch_pipeline.api import PublicVideo, VisualSearchError
 from visualsearch_pipeline.ledger import PublicDetail
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 
 STEP: Final = "public_videos"
 """The step under which failures of these lookups are kept."""

@@ -17,7 +17,7 @@ from visualsearch_pipeline.api.limits import MAX_TOP_K
 from visualsearch_pipeline.ledger import PublicAnswer, Question
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.public_details import fetch_public_details
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.queries import (
     PublicImageQuery,
     PublicPlatform,

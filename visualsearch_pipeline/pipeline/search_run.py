@@ -16,7 +16,7 @@ from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import Task
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
 from visualsearch_pipeline.pipeline.shared_answers import find_shared
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.queries import Library, QuerySet, SearchCall, Target, VideoQuery, can_split, plan, split
 
 

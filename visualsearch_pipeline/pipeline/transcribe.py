@@ -16,7 +16,7 @@ from visualsearch_pipeline.api import Transcript, VisualSearchError
 from visualsearch_pipeline.ledger import LibraryVideo, TranscriptionKind
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded, PipelineError
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.upload import stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.pipeline.worker_pool import worker_pool
 from visualsearch_pipeline.warehouse import TABLES
 

@@ -44,7 +44,7 @@ from visualsearch_pipeline.pipeline.repeating import (
     library_since,
     look_for,
 )
-from visualsearch_pipeline.pipeline.stopping import stopping_error as stopping_error
+from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.pipeline.url_uploads import upload_urls
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
 from visualsearch_pipeline.pipeline.worker_pool import worker_pool
