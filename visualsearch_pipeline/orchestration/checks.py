@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from visualsearch_pipeline.ledger import ArchivedObject, VideoState
+from visualsearch_pipeline.ledger import ArchivedObject, Failure, VideoState
 from visualsearch_pipeline.ledger.schema import videos
+from visualsearch_pipeline.orchestration.metadata import failed_items
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
 _ALL_ITEMS_TERMINAL = "all_items_terminal"
@@ -35,14 +36,14 @@ def all_items_terminal(asset: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def judge_all_items_terminal(asset: dg.AssetKey, *, failed: int, left: int) -> dg.AssetCheckResult:
+def judge_all_items_terminal(asset: dg.AssetKey, *, failed: Sequence[Failure], left: int) -> dg.AssetCheckResult:
     """What failed fails its day besides; what is left is asked for again: a warning either way."""
-    return _result(
-        asset,
-        _ALL_ITEMS_TERMINAL,
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=_ALL_ITEMS_TERMINAL,
         passed=not failed and not left,
         severity=dg.AssetCheckSeverity.WARN,
-        found={"failed": failed, "left": left},
+        metadata={**failed_items(failed), "left": dg.MetadataValue.int(left)},
     )
 
 

@@ -28,7 +28,7 @@ import dagster as dg
 from visualsearch_pipeline.ledger import Failure
 from visualsearch_pipeline.orchestration import checks
 from visualsearch_pipeline.orchestration.bill import bill_metadata, bill_since
-from visualsearch_pipeline.orchestration.metadata import Metadata, failed_items, failures_by_day
+from visualsearch_pipeline.orchestration.metadata import FAILED_ITEMS, Metadata, failed_items, failures_by_day
 from visualsearch_pipeline.orchestration.partitions import daily_partitions, days_of
 from visualsearch_pipeline.orchestration.run_config import DayConfig
 from visualsearch_pipeline.orchestration.steps import StepEvent, StepRunner
@@ -148,14 +148,15 @@ def day_asset(
         bad = failures_by_day(failures, days=days)
         shown = [*failures, *_of_days(outcome.warnings, days)]
         results = [
-            checks.judge_all_items_terminal(key, failed=len(shown), left=outcome.left),
+            checks.judge_all_items_terminal(key, failed=shown, left=outcome.left),
             *outcome.check_results,
         ]
+        # What went wrong comes first: the UI shows the top of a long list.
         metadata = {
-            **outcome.metadata,
-            "left": dg.MetadataValue.int(outcome.left),
-            **bill_metadata(bill),
             **failed_items(shown),
+            "left": dg.MetadataValue.int(outcome.left),
+            **outcome.metadata,
+            **bill_metadata(bill),
         }
         blocked = [result for result in results if _blocks(result, all_checks)]
         if not bad and not blocked:
@@ -165,12 +166,10 @@ def day_asset(
             return
         good_days = [] if blocked else [day for day in days if day not in bad]
         for day in good_days:
-            # Not a result: that would be an event for every day of the run.
-            context.log_event(
-                dg.AssetMaterialization(
-                    key, partition=day.isoformat(), metadata={**metadata, **outcome.by_day.get(day, {})}
-                )
-            )
+            # Not a result: that would be an event for every day of the run. What failed on other days is not its own.
+            of_day = {name: value for name, value in metadata.items() if name != FAILED_ITEMS}
+            of_day |= failed_items(_of_days(outcome.warnings, [day])) | outcome.by_day.get(day, {})
+            context.log_event(dg.AssetMaterialization(key, partition=day.isoformat(), metadata=of_day))
         yield from results
         raise _failure(key, days, bad, blocked, metadata=metadata)
 

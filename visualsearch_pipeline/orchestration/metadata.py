@@ -18,6 +18,9 @@ _CELL_CHARACTERS: Final = 80
 
 Metadata = dict[str, dg.MetadataValue]
 
+FAILED_ITEMS: Final = "failed_items"
+"""The table of what failed."""
+
 
 def counts_of(report: object) -> Metadata:
     """The numbers of a step's report, each under its name, so that Dagster plots them over time."""
@@ -84,7 +87,7 @@ def failed_items(failures: Sequence[Failure]) -> Metadata:
     shown = [(failure.day, failure.subject, failure.reason, failure.failure_count) for failure in worst[:_PREVIEW_ROWS]]
     return {
         "failed": dg.MetadataValue.int(len(failures)),
-        "failed_items": dg.MetadataValue.md(markdown_table(("day", "item", "reason", "times"), shown, wide="reason")),
+        FAILED_ITEMS: dg.MetadataValue.md(markdown_table(("day", "item", "reason", "times"), shown, wide="reason")),
     }
 
 
@@ -92,7 +95,7 @@ def failures_by_day(failures: Iterable[Failure], *, days: Collection[date]) -> d
     """The failures that belong to one of `days`; those of no day, such as a query's, are left out."""
     by_day: dict[date, list[Failure]] = {}
     for failure in failures:
-        if failure.day in days:
+        if failure.day is not None and failure.day in days:
             by_day.setdefault(failure.day, []).append(failure)
     return dict(sorted(by_day.items()))
 
