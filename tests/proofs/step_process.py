@@ -11,6 +11,7 @@ from __future__ import annotations
 import array
 import importlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -60,7 +61,8 @@ class StepProcesses:
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.proofs.step_process", str(self._address)]
         root = Path(__file__).parent.parent.parent
-        self._process = subprocess.Popen(command, cwd=root, env=self._environment, stdout=subprocess.PIPE)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=root, env=self._environment, stdin=pipe, stdout=pipe)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == _READY
         return self
@@ -68,10 +70,8 @@ class StepProcesses:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=30)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        # It ends with its input, so that it outlives nobody: not a test that was killed either.
+        self._process.communicate(timeout=30)
         self._folder.cleanup()
 
     def run(
@@ -130,7 +130,7 @@ def _serve(address: str) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         sys.stdout.buffer.write(_READY)
         sys.stdout.flush()
-        while True:
+        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()

@@ -125,6 +125,8 @@ def try_cells(bench: Bench, numbers: Iterator[int]) -> list[Cell]:
             cell = try_cell(bench, number, expected)
             if cell.killed_before is None:
                 is_over.set()
+            if cell.problems:
+                sys.stdout.write(f"{cell}\n")
             cells.append(cell)
 
     with ThreadPoolExecutor(WORKERS) as pool:
