@@ -30,7 +30,7 @@ def test_each_benchmark_prints_a_ratio_and_its_answers_agree() -> None:
     reports = dict(zip(names, ended.stdout.split("\n== ")[1:], strict=True))
     assert all(report.startswith(name) for name, report in reports.items())
     assert all("ratio" in report for report in reports.values())
-    assert reports["questions"].count("ratio") == 5
+    assert reports["questions"].count("ratio") == 6
 
 
 def test_a_name_that_is_no_benchmark_is_refused_with_those_there_are() -> None:
