@@ -14,6 +14,9 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.daemon import AskedFor, Daemon, days
+from visualsearch_pipeline.orchestration.day_work import listing_work
+from visualsearch_pipeline.pipeline.ingest import look_at_source
+from visualsearch_pipeline.pipeline.pipeline import TimeBox
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule, TransitionPlan
 
 if TYPE_CHECKING:
@@ -294,3 +297,25 @@ def test_the_daily_schedule_does_all_that_is_pending_step_by_step(
     done = daemon.evaluate_schedule(at)
     assert not done.run_requests
     assert done.skip_message == "nothing is left to do"
+
+
+def test_a_source_that_takes_too_long_to_list_is_listed_by_a_run_and_loses_nothing(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red", "blue"))
+    with project.pipeline() as pipeline:
+        assert look_at_source(pipeline).new == 2
+        project.add_clip("red-2")
+        # There is no time at all: what was not listed is not gone, and today is asked for.
+        cut_short = look_at_source(pipeline, time_box=TimeBox.of(0))
+        assert (cut_short.files, cut_short.gone, cut_short.is_listed) == (0, 0, False)
+        assert set(listing_work(cut_short, pipeline)) == {project.today}
+        whole = look_at_source(pipeline, time_box=TimeBox.of(60))
+        assert (whole.files, whole.new, whole.is_listed, whole.is_kept) == (3, 1, True, True)
+        assert listing_work(whole, pipeline) == {}
+    # The run lists all of it, whatever its day.
+    project.add_clip("green", days_ago=9)
+    daemon = Daemon(project, instance)
+    assert daemon.materialize([dg.AssetKey("media")], {"dagster/partition": project.today.isoformat()}).success
+    with project.pipeline() as pipeline:
+        assert len(pipeline.ledger.items.all_by_uri()) == 4

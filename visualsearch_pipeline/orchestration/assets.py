@@ -190,6 +190,6 @@ def _states_by_day(
 ) -> dict[date, dict[str, int]]:
     counts: dict[date, dict[str, int]] = {day: {} for day in days}
     for (found_day, found_state), count in pipeline.ledger.count_by(day, state).items():
-        if found_day in counts:
+        if isinstance(found_day, date) and found_day in counts:
             counts[found_day][str(found_state)] = count
     return counts

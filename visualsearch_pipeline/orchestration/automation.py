@@ -20,19 +20,21 @@ with what follows, as from the UI, asks for nothing again. The schedule `daily` 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeAlias
 
 import dagster as dg
 
 from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.run_tags import REASON_TAG
 
+Condition: TypeAlias = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
+
 _UPDATED_BY_ANOTHER_RUN: Final = (
     dg.AutomationCondition.newly_updated() & ~dg.AutomationCondition.executed_with_root_target()
 ).with_label("updated_by_another_run")
 
 
-def after_each_update(*, except_of: Collection[dg.AssetKey] = ()) -> dg.AutomationCondition[dg.AssetKey]:
+def after_each_update(*, except_of: Collection[dg.AssetKey] = ()) -> Condition:
     """A day is asked for when the same day of something above it was materialized, however long ago the day is.
 
     `AutomationCondition.eager()` looks at the latest day only, and waits for days that never were; here every day
@@ -51,7 +53,7 @@ def after_each_update(*, except_of: Collection[dg.AssetKey] = ()) -> dg.Automati
     ).with_label("after_each_update")
 
 
-def once_anything_changed() -> dg.AutomationCondition[dg.AssetKey]:
+def once_anything_changed() -> Condition:
     """For what has no days and sums all up: asked for whenever something above it was materialized.
 
     It does not wait for runs above it to end, since with a backlog there is always one. It does wait for blocking

@@ -14,6 +14,7 @@ from visualsearch_pipeline.ledger.schema_images import image_coverage
 from visualsearch_pipeline.ledger.schema_public import public_answers
 from visualsearch_pipeline.ledger.schema_sources import url_uploads
 from visualsearch_pipeline.orchestration.requests import DayWork
+from visualsearch_pipeline.pipeline.ingest import SourceReport
 from visualsearch_pipeline.pipeline.pending import PendingWork
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
@@ -27,6 +28,11 @@ def media_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:
         for row in pipeline.ledger.rows(select.group_by(items.c.day))
     }
     return {day: DayWork(frozenset({found.get(day, "files that could not be read")})) for day in work.media}
+
+
+def listing_work(source: SourceReport, pipeline: Pipeline) -> dict[date, DayWork]:
+    """Today, if the source is too large for the time that there was to list it."""
+    return {} if source.is_listed else {pipeline.now().date(): DayWork(frozenset({"the source"}))}
 
 
 def upload_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:

@@ -15,7 +15,7 @@ import dagster as dg
 from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.cursors import SensorCursor, read_cursor
-from visualsearch_pipeline.orchestration.day_work import media_work, result_work, upload_work
+from visualsearch_pipeline.orchestration.day_work import listing_work, media_work, result_work, upload_work
 from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.requests import (
     RETRY_SECONDS,
@@ -35,15 +35,20 @@ from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 
 __all__ = ["RETRY_SECONDS", "indexing_sensor", "new_media_sensor"]
 
+_LISTING_SECONDS: Final = 25.0
 _POLL_SECONDS: Final = 30.0
 """Dagster gives a tick 60 s, and keeps neither cursor nor requests of one that takes longer."""
+
+
+_TOO_LONG_TO_LIST: Final = "the source takes longer to list than a tick has"
 
 
 def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition:
     """The sensor `new_media`: lists the source and requests the days with something to look into or to send.
 
     `media` and `uploads` are runs of their own: a file that cannot be uploaded fails its day of `media`, and is not to
-    keep the day's other files from being sent.
+    keep the day's other files from being sent. A source that a tick cannot list to its end is listed by a run of
+    today's `media`, which has the time.
     """
     name = keys.name("new_media")
 
@@ -58,15 +63,17 @@ def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition
         cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:new_media") as pipeline:
-                source = look_at_source(pipeline)
+                source = look_at_source(pipeline, time_box=TimeBox.of(_LISTING_SECONDS))
                 work = pending_work(pipeline)
                 tick = _Tick(context, pipeline, cursor)
+                tick.request("listing", listing_work(source, pipeline), assets=[keys.media], reason=_TOO_LONG_TO_LIST)
                 tick.request("media", media_work(pipeline, work), assets=[keys.media], reason="new media")
                 tick.request("uploads", upload_work(pipeline, work), assets=[keys.uploads], reason="contents to upload")
         except (PipelineError, LedgerError) as error:
             raise dg.Failure(description=str(error)) from error
         return tick.result(
-            f"{source.files} files, {source.new} new, {source.settling} still being written; {source.urls} URLs"
+            f"{source.files} files{'' if source.is_listed else ' listed so far'}, {source.new} new, "
+            f"{source.settling} still being written; {source.urls} URLs"
         )
 
     return new_media

@@ -21,12 +21,14 @@ from visualsearch_pipeline.media import (
 )
 from visualsearch_pipeline.pipeline.errors import SourceProblem
 from visualsearch_pipeline.pipeline.import_source import look_at_imports
-from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import increments
 from visualsearch_pipeline.pipeline.url_source import look_at_urls
 
 _NAME_CHARACTERS: Final = 80
 _HASH_CHARACTERS: Final = 16
+_SIGHTINGS_PER_LOOK: Final = 20_000
+"""So many new files are kept within seconds."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class SourceReport:
     """What a look at the source found.
 
     `problems` are parts of the source that could not be read: what lies there is neither known nor forgotten.
+    `is_listed` and `is_kept` say whether the look saw all files, and kept all that are new: see `time_box`.
     """
 
     files: int
@@ -46,6 +49,8 @@ class SourceReport:
     urls: int = 0
     new_urls: int = 0
     imports_queued: int = 0
+    is_listed: bool = True
+    is_kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class IngestReport:
     bytes_hashed: int
 
 
-def look_at_source(pipeline: Pipeline) -> SourceReport:
+def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> SourceReport:
     """List the source and keep in the ledger what is new, changed, settled or gone. No footage is opened.
 
     The source is the folder, the list of URLs and the file of imports, as far as the settings name them.
@@ -66,16 +71,20 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
     An item's day is fixed when it is first seen (design: partitions are days). A file younger than
     `source.settle_seconds` is left alone until two looks agree about its size and time.
 
+    Args:
+        pipeline: the run.
+        time_box: for a look that comes again and again: no more is listed once its time is up, and no more than some
+            thousands of new files are kept. The next look keeps the next thousands; nothing counts as gone until one
+            has seen all. What it never reaches needs a look without a time box.
+
     Raises:
         SourceProblem: the source as a whole cannot be listed. Nothing is marked as gone then.
     """
     source = pipeline.settings.source
-    found = media.DiscoveryResult((), ())
+    found, is_listed, is_kept = media.DiscoveryResult((), ()), True, True
     try:
         if source.path is not None:
-            found = media.discover(
-                source.path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
-            )
+            found, is_listed = _listed(pipeline, source.path, time_box)
     except (SourceUnavailable, InvalidPattern) as error:
         raise SourceProblem(str(error)) from error
     now = pipeline.now()
@@ -86,14 +95,17 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
     for file in found.files:
         before = known.get(file.uri)
         if before is None or before.state is ItemState.GONE or _differs(file, before):
+            if time_box is not None and len(sightings) >= _SIGHTINGS_PER_LOOK:
+                is_kept = False
+                break
             counts["new" if before is None else "changed"] += 1
             sightings.append(_sighting(pipeline, file, before, now=now))
         elif _is_due(pipeline, file, before, now=now):
             to_inspect.append(file.uri)
     seen = {file.uri for file in found.files}
     gone = [uri for uri, item in known.items() if uri not in seen and item.state is not ItemState.GONE]
-    if found.problems:
-        gone = []  # what could not be listed is not known to have left
+    if found.problems or not is_listed:
+        gone = []  # what was not listed is not known to have left
     pipeline.ledger.items.record_sightings(sightings, gone=gone, seen_at=now)
     pipeline.ledger.items.settle(to_inspect)
     urls = look_at_urls(pipeline, now=now)
@@ -111,7 +123,28 @@ def look_at_source(pipeline: Pipeline) -> SourceReport:
         urls=urls.urls,
         new_urls=urls.new,
         imports_queued=imports.queued,
+        is_listed=is_listed,
+        is_kept=is_kept,
     )
+
+
+def _listed(pipeline: Pipeline, path: str, time_box: TimeBox | None) -> tuple[media.DiscoveryResult, bool]:
+    """What there is time to list, and whether that is all."""
+    source = pipeline.settings.source
+    files: list[SourceFile] = []
+    problems: list[media.DiscoveryProblem] = []
+    is_listed = True
+    for item in media.scan(
+        path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
+    ):
+        if time_box is not None and time_box.is_over:
+            is_listed = False
+            break
+        if isinstance(item, SourceFile):
+            files.append(item)
+        else:
+            problems.append(item)
+    return media.DiscoveryResult(tuple(files), tuple(problems)), is_listed
 
 
 def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> IngestReport:
@@ -165,7 +198,7 @@ def upload_name(content: Content) -> str:
 def readable_upload_name(name: str, *, sha256: str) -> str:
     """A name to upload a file under: readable, safe in any header, and unique by the hash it carries.
 
-    The service keeps the stem as the entry's name (contract §2.1), so that an upload whose answer was lost can be found.
+    The service keeps the stem as the entry's name (contract §2.1): an upload whose answer was lost can be found by it.
     """
     path = PurePosixPath(name)
     stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem)
