@@ -10,7 +10,7 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
 
-.PHONY: help setup demo dev test soak check format bench lock clean
+.PHONY: help setup demo dev test soak versions check format bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,9 @@ test: $(DEVELOPMENT)  ## Run all tests
 soak: $(DEVELOPMENT)  ## Run the tests that take long: large files, large libraries, many readers
 	$(BIN)/python -m pytest -m soak
 
+versions: $(DEVELOPMENT)  ## Run tests with each Python and Dagster that is said to work; TESTS=tests/api chooses
+	scripts/test-versions $(TESTS)
+
 check: $(DEVELOPMENT)  ## Lint, format, types, definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,6 +53,8 @@ lock: $(DEVELOPMENT)  ## Pin the newest versions that fit pyproject.toml, with h
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-header --upgrade -q -o requirements.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements.txt --universal --python-version 3.11 \
 		--generate-hashes --no-strip-extras --no-emit-index-url --no-header --upgrade -q -o requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c requirements-dev.txt --universal --python-version 3.11 \
+		--generate-hashes --no-strip-extras --no-emit-index-url --no-header --upgrade -q -o deploy/requirements.txt
 
 clean:  ## Remove what setup, tests and the demo made
 	rm -rf .venv visualsearch-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
