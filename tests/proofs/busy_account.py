@@ -132,13 +132,17 @@ def run_at_once(
     results: SimpleQueue[tuple[Counter[str], list[str]]] = context.SimpleQueue()
     done: Counter[str] = Counter()
     errors: list[str] = []
+
+    def put_forward(now: float) -> None:
+        server.clock.set(datetime.fromtimestamp(now, tz=UTC))
+
     timed = [Event(START + after, happen) for after, happen in (events or {}).items()]
     with ExitStack() as stack:
         time = stack.enter_context(
             VirtualTime(
                 start=START,
                 sleepers=PROCESSES * len(jobs),
-                on_change=lambda now: server.clock.set(datetime.fromtimestamp(now, tz=UTC)) and None,
+                on_change=put_forward,
                 events=timed,
             )
         )

@@ -130,7 +130,7 @@ def _serve(address: str) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         sys.stdout.buffer.write(_READY)
         sys.stdout.flush()
-        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        while sys.stdin.fileno() not in select.select([listener.fileno(), sys.stdin.fileno()], [], [])[0]:
             connection, _ = listener.accept()
             if os.fork() == 0:
                 listener.close()

@@ -161,8 +161,9 @@ def supervise(
     """
     names = {number: name for name, number in _ARCHITECTURES[platform.machine()][2].items()}
     seen: list[SystemCall] = []
+    end = until.fileno()
     while True:
-        ready, _, _ = select.select([listener, until], [], [], timeout_seconds)
+        ready, _, _ = select.select([listener, end], [], [], timeout_seconds)
         if not ready:
             os.kill(pid, signal.SIGKILL)
             message = (
@@ -174,7 +175,7 @@ def supervise(
             try:
                 fcntl.ioctl(listener, _RECEIVE, asked)
             except OSError:  # The thread that asked is gone already.
-                if until in ready:
+                if end in ready:
                     return tuple(seen)
                 continue
             call_id, thread, _, number, _, _, *arguments = _CALL.unpack(asked)
@@ -184,7 +185,7 @@ def supervise(
                 return tuple(seen)
             with suppress(FileNotFoundError):
                 fcntl.ioctl(listener, _ANSWER, _REPLY.pack(call_id, 0, 0, _CONTINUE))
-        elif until in ready:
+        elif end in ready:
             return tuple(seen)
 
 

@@ -82,8 +82,8 @@ class VirtualTime:
         for sleeper in awake:
             sleeper.send(self._now)
         while awake or asleep:
-            for sleeper in wait(awake):
-                assert isinstance(sleeper, Connection)
+            heard = wait(awake)
+            for sleeper in [one for one in awake if one in heard]:
                 awake.remove(sleeper)
                 said = _LEAVE
                 # A process that died has left as well.
