@@ -134,7 +134,7 @@ def test_a_snapshot_answers_as_the_database_did_before_it_was_replaced(
 
     (snapshot,) = snapshots_of(database)
 
-    assert content(snapshot.path) == before
+    assert content(Path(snapshot.path)) == before
     assert content(database) != before
     found = read_publication(snapshot.path)
     assert found is not None
@@ -181,5 +181,5 @@ def test_keeping_a_snapshot_writes_nothing_where_there_are_hard_links(tmp_path: 
     again = keep_snapshot(database, published_at=at)
 
     assert again == snapshot
-    assert snapshot.path.stat().st_ino == database.stat().st_ino
-    assert snapshot.path.name == "visualsearch-20260310T120000.000000Z.duckdb"
+    assert Path(snapshot.path).stat().st_ino == database.stat().st_ino
+    assert Path(snapshot.path).name == "visualsearch-20260310T120000.000000Z.duckdb"

@@ -91,7 +91,7 @@ def check_trial(folder: Path) -> str:
     assert left == {
         ".warehouse.duckdb.lock",
         "warehouse.duckdb",
-        snapshot.path.name,
+        Path(snapshot.path).name,
         *(f"{name}.parquet" for name in ("hits", "videos", "queries")),
     }
     return str(seen[0][0])

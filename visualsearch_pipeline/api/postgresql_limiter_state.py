@@ -143,7 +143,7 @@ class _Transaction:
         newest_first = sa.select(taken).where(of_bucket).order_by(taken.desc())
         in_the_way = self.connection.scalar(newest_first.offset(rate.count - 1).limit(1))
         if in_the_way is not None:
-            return max(1, in_the_way + window + 1 - now)
+            return max(1, int(in_the_way) + window + 1 - now)
         self.connection.execute(sa.insert(_places).values(bucket=self.bucket, name=name, taken_milliseconds=now))
         return 0
 
