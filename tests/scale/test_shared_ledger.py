@@ -1,0 +1,71 @@
+"""A pipeline whose ledger is PostgreSQL does what one on SQLite does, and tells the same of itself."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import make_url
+
+from tests.conftest import BILLABLE
+from tests.postgres_server import PostgresServer
+from tests.published_tables import contents
+from visualsearch_pipeline.pipeline.expected_work import read_expected_work
+from visualsearch_pipeline.pipeline.pruning import prune
+from visualsearch_pipeline.pipeline.status import read_status
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeProject, Project
+
+SPEEDS = {"sending_bytes_per_second": None, "receiving_bytes_per_second": None}
+
+
+def share(project: Project, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move a project's ledger, and with it its limits and locks, to a database of its own."""
+    url = make_url(postgres.make_database())
+    for name, value in (("PGHOST", url.host), ("PGPORT", str(url.port)), ("PGUSER", url.username)):
+        monkeypatch.setenv(name, str(value))
+    project.configure(ledger_url=f"postgresql:///{url.database}", api={"rate_limits": {"upload": "50/second"}})
+
+
+def test_a_run_makes_the_same_tables_and_tells_the_same(
+    make_project: MakeProject, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, project = make_project(), make_project()
+    share(project, postgres, monkeypatch)
+    for each in (alone, project):
+        each.run_steps(run_id="run")
+    assert contents(project) == contents(alone)
+    assert not (project.root / "state" / "ledger.db").exists()
+    assert not (project.root / "state" / "locks").exists()
+    assert not (project.root / "state" / "limits").exists()
+    mark = project.mark()
+    project.run_steps()
+    assert project.billable_calls(since=mark) == []
+    with alone.pipeline() as one, project.pipeline() as several:
+        assert read_status(several) == read_status(one)
+        assert replace(read_expected_work(several), **SPEEDS) == replace(read_expected_work(one), **SPEEDS)
+        assert prune(several, dry_run=True).api_calls == prune(one, dry_run=True).api_calls
+        assert several.ledger.calls.count_by_operation().keys() & BILLABLE
+
+
+def test_one_process_at_a_time_holds_a_lock_that_machines_share(
+    make_project: MakeProject, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = make_project(clips=())
+    share(project, postgres, monkeypatch)
+    entered = threading.Event()
+
+    def enter() -> None:
+        with project.pipeline() as other, other.locked("publish"):
+            entered.set()
+
+    with project.pipeline() as pipeline:
+        waiting = threading.Thread(target=enter)
+        with pipeline.locked("publish"):
+            waiting.start()
+            assert not entered.wait(0.5)
+        assert entered.wait(20)
+        waiting.join()
