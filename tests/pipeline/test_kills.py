@@ -97,10 +97,10 @@ def test_killed_while_the_service_works_and_run_again(
 @pytest.mark.parametrize(
     ("suffix", "moment"),
     [
-        ("hits.parquet", "before"),
+        pytest.param("hits.parquet", "before", marks=pytest.mark.soak),
         ("hits.parquet", "after"),
-        ("transcripts.parquet", "after"),
-        ("visualsearch.duckdb", "before"),
+        pytest.param("transcripts.parquet", "after", marks=pytest.mark.soak),
+        pytest.param("visualsearch.duckdb", "before", marks=pytest.mark.soak),
         ("visualsearch.duckdb", "after"),
     ],
 )
