@@ -28,7 +28,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 def outcomes(project: Project) -> dict[str, str | None]:
     with project.pipeline() as pipeline:
         rows = pipeline.ledger.rows(sa.select(notices.c.subject, notices.c.outcome).order_by(notices.c.received_at))
-    return {str(row["subject"]): row["outcome"] for row in rows}  # type: ignore[misc]  # text or NULL
+    return {str(row["subject"]): row["outcome"] for row in rows}
 
 
 def states(project: Project) -> dict[str, str]:

@@ -36,11 +36,7 @@ def receiver(settings: Settings) -> Iterator[httpx.Client]:
 def unread(settings: Settings) -> Callable[[], list[Notice]]:
     def read() -> list[Notice]:
         with Ledger(settings.ledger_database_url) as ledger:
-            return [
-                notice
-                for kind in ("video", "task", "unknown")
-                for notice in ledger.notices.unread(kind)  # type: ignore[arg-type]  # the three kinds there are
-            ]
+            return [notice for kind in ("video", "task", "unknown") for notice in ledger.notices.unread(kind)]
 
     return read
 

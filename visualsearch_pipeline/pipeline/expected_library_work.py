@@ -37,7 +37,10 @@ def read_expected_images(pipeline: Pipeline, *, look: bool) -> ExpectedImages:
     if look:
         look_at_images(pipeline)
     images, at_most = pipeline.ledger.images, pipeline.settings.api.images_per_upload
-    waiting = [(item.day, item.size_bytes) for item in (*images.to_inspect(), *images.open())]
+    waiting = [
+        *((item.day, item.size_bytes) for item in images.to_inspect()),
+        *((item.day, item.size_bytes) for item in images.open()),
+    ]
     per_day = Counter(day for day, _ in waiting)
     return ExpectedImages(
         days=tuple(day for day, _ in waiting),

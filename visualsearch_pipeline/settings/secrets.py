@@ -44,8 +44,8 @@ def read_webhook_secret(*, environ: Mapping[str, str] | None = None) -> str:
     if not _WEBHOOK_SECRET.fullmatch(secret):
         raise SettingsError(
             f"{WEBHOOK_SECRET_VARIABLE} must have 24 to 128 letters, digits, `-` and `_`: the service signs nothing, "
-            "so this part of the receiver's address is all that keeps strangers out. Make one with `openssl rand -hex 24` "
-            "and set it where the pipeline runs and where `visualsearch webhooks` does."
+            "so this part of the receiver's address is all that keeps strangers out. Make one with "
+            "`openssl rand -hex 24` and set it where the pipeline runs and where `visualsearch webhooks` does."
         )
     return secret
 

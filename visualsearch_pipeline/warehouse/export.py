@@ -68,8 +68,12 @@ class Exported:
 
 
 def export(
-    database_path: Path | str, source: str, destination: Path, *, format: ExportFormat | None = None
-) -> Exported:  # noqa: A002 - the word for it
+    database_path: Path | str,
+    source: str,
+    destination: Path,
+    *,
+    format: ExportFormat | None = None,  # noqa: A002 - the word for it
+) -> Exported:
     """Write a table, a view, or the answer to a question into a file. Whatever stood there before is replaced.
 
     Args:
