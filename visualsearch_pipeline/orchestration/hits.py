@@ -96,11 +96,13 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
                 "calls_saved": dg.MetadataValue.int(report.calls_saved),
                 "search_seconds": dg.MetadataValue.float(round(report.seconds, 3)),
                 **column_lineage({name: [(keys.videos, column)] for name, column in _FROM_VIDEOS.items()}),
-                **preview(found, _PREVIEWED, order_by="score"),
                 **_of_other_libraries(current, image_report, public),
                 **_failed_queries(all_failed),
             },
-            by_day={day: row_count(table.num_rows) for day, table in by_day.items()},
+            by_day={
+                day: {**row_count(table.num_rows), **preview(table, _PREVIEWED, order_by="score")}
+                for day, table in by_day.items()
+            },
             left=sum(len(days) for query_id, days in unanswered.items() if query_id not in failed),
             failures=_failures(pipeline, name, {query_id: unanswered.get(query_id, ()) for query_id in failed}),
             check_results=checks.judge_hits(key, found, pipeline, truncated=report.truncated),

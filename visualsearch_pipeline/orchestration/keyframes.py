@@ -13,7 +13,7 @@ import fsspec
 import pyarrow as pa
 from PIL import Image
 
-from visualsearch_pipeline.orchestration.metadata import Metadata, markdown_table
+from visualsearch_pipeline.orchestration.metadata import Metadata, file_name, markdown_table
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 
 _PICTURES: Final = 6
@@ -45,7 +45,7 @@ def best_keyframes(pipeline: Pipeline, days: Sequence[date]) -> Metadata:
         if picture is None:
             continue
         shown.add(key)
-        rows.append((picture, hit["query_id"], hit["media_uri"], hit["start_seconds"], hit["score"]))
+        rows.append((picture, hit["query_id"], file_name(hit["media_uri"] or ""), hit["start_seconds"], hit["score"]))
         if len(rows) == _PICTURES:
             break
     if not rows:

@@ -15,6 +15,7 @@ from visualsearch_pipeline.warehouse import TABLES
 
 _PREVIEW_ROWS: Final = 10
 _CELL_CHARACTERS: Final = 80
+_ADDRESS: Final = "media_uri"
 
 Metadata = dict[str, dg.MetadataValue]
 
@@ -71,12 +72,21 @@ def row_count(rows: int) -> Metadata:
 
 
 def preview(table: pa.Table, columns: Sequence[str], *, order_by: str | None = None) -> Metadata:
-    """The first rows of a table in Markdown."""
+    """The first rows of a table in Markdown; of an address the file's name, since the UI cuts a wide table off."""
     if table.num_rows == 0:
         return {}
     chosen = table.sort_by([(order_by, "descending")]) if order_by else table
     rows = chosen.select(columns).slice(0, _PREVIEW_ROWS).to_pylist()
-    return {"preview": dg.MetadataValue.md(markdown_table(columns, ([row[name] for name in columns] for row in rows)))}
+    shown = [
+        [file_name(str(row[name])) if name == _ADDRESS and row[name] else row[name] for name in columns] for row in rows
+    ]
+    headers = ["media" if name == _ADDRESS else name for name in columns]
+    return {"preview": dg.MetadataValue.md(markdown_table(headers, shown))}
+
+
+def file_name(uri: str) -> str:
+    """What a file is called, without the way to it."""
+    return uri.rpartition("/")[2] or uri
 
 
 def failed_items(failures: Sequence[Failure]) -> Metadata:

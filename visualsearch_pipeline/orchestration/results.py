@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import dagster as dg
 
@@ -26,6 +27,8 @@ from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.archive import archive
 from visualsearch_pipeline.pipeline.retry_failed import retry_failed
 from visualsearch_pipeline.pipeline.transcribe import transcribe
+
+_PREVIEWED: Final = ("media_uri", "start_seconds", "end_seconds", "text")
 
 
 def transcription_asset(runner: StepRunner, keys: AssetKeys, kind: TranscriptionKind) -> dg.AssetsDefinition:
@@ -60,9 +63,8 @@ def transcription_asset(runner: StepRunner, keys: AssetKeys, kind: Transcription
             metadata={
                 **counts_of(report),
                 **column_lineage({name: [(keys.videos, name)] for name in ("video_no", "day", "media_uri")}),
-                **preview(tables[step.days[-1]], ("media_uri", "start_seconds", "end_seconds", "text")),
             },
-            by_day={day: row_count(table.num_rows) for day, table in tables.items()},
+            by_day={day: {**row_count(table.num_rows), **preview(table, _PREVIEWED)} for day, table in tables.items()},
             left=len(pipeline.ledger.fetches.without_transcription(kind, days=step.days)) - report.failed,
         )
 
