@@ -99,8 +99,14 @@ def _ask(
         return stops
 
     with worker_pool(pipeline.settings.api.concurrent_transfers, name=kind) as pool:
-        answers = [pool.submit(one, video) for video in videos]
-        return [(video, answer.result()) for video, answer in zip(videos, answers, strict=True)]
+        asked = [(video, pool.submit(one, video)) for video in videos]
+        try:
+            return [(video, answer.result()) for video, answer in asked]
+        except BaseException:
+            # The run is stopped. What was answered by now was paid for and is kept.
+            done = [(video, answer.result()) for video, answer in asked if answer.done() and not answer.exception()]
+            _commit(pipeline, kind, [(video, answer) for video, answer in done if not isinstance(answer, Exception)])
+            raise
 
 
 def _commit(

@@ -1,0 +1,42 @@
+"""A step that is stopped in the middle, as by Ctrl-C: it ends within seconds, and keeps what it was answered."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from visualsearch_pipeline.pipeline.index import poll
+from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
+from visualsearch_pipeline.pipeline.transcribe import transcribe
+from visualsearch_pipeline.pipeline.upload import upload
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+
+def test_captions_that_were_answered_before_the_stop_are_not_paid_for_again(project: Project) -> None:
+    project.write_queries("street", "queries: []")
+    project.configure(api={"concurrent_transfers": 1})
+    with project.pipeline() as pipeline:
+        look_at_source(pipeline)
+        ingest(pipeline)
+        upload(pipeline)
+        project.server.settle()
+        poll(pipeline)
+        project.server.faults.add(FaultRule(operation="get_video_caption", kind=FaultKind.STALL, seconds=30, skip=1))
+        stop = threading.Timer(2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        stop.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            transcribe(pipeline, "captions")
+        assert time.monotonic() - began < 10
+        assert len(pipeline.ledger.fetches.without_transcription("captions")) == 1
+        project.server.faults.clear()
+        mark = project.mark()
+        assert transcribe(pipeline, "captions").failed == 0
+        assert len(project.calls("get_video_caption", since=mark)) == 1
