@@ -78,7 +78,7 @@ class Example:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def uploads(self) -> list[str | None]:
+    def uploads(self) -> list[str]:
         """The namespaces of what was uploaded."""
         return sorted(str(e.params.get("unique_id")) for e in self._server.journal() if e.operation == "upload")
 
