@@ -154,9 +154,22 @@ class SampleWarehouse:
 
 
 def make_sample_warehouse(
-    folder: Path, *, videos: Sequence[Video] = VIDEOS, hits: Sequence[Hit] = HITS, media: bool = True
+    folder: Path,
+    *,
+    videos: Sequence[Video] = VIDEOS,
+    hits: Sequence[Hit] = HITS,
+    media: bool = True,
+    more: Mapping[str, Sequence[Row]] | None = None,
 ) -> SampleWarehouse:
-    """Publish the sample below `folder`; without `media`, the archive is named in the tables but not there."""
+    """Publish the sample below `folder`.
+
+    Args:
+        folder: The project.
+        videos: What the library has.
+        hits: What was found.
+        media: Without it, the archive is named in the tables but not there.
+        more: Further rows of the ledger's tables, by table.
+    """
     sample = SampleWarehouse(folder, videos, hits)
     if media:
         _fill_archive(sample)
@@ -169,6 +182,8 @@ def make_sample_warehouse(
         "archive": table("archive", _archive_rows(sample)),
         "failures": table("failures", _failure_rows()),
     }
+    for name, rows in (more or {}).items():
+        ledger_tables[name] = pa.concat_tables([ledger_tables.get(name, TABLES[name].empty()), table(name, rows)])
     publish(sample.store, sample.database_path, ledger_tables, ["street", "speech"])
     return sample
 

@@ -45,8 +45,12 @@ def test_one_set_asks_three_libraries_and_a_second_run_asks_nothing(make_project
     project.run()
     assert project.billable_calls(since=mark) == []
     assert project.calls("upload_img", "search_public", since=mark) == []
-    shown = read_contents(project.settings.database_path, max_hits=100).queries
-    assert [query.query_id for query in shown] == ["red"], "the page is about videos"
+    contents = read_contents(project.settings.database_path, max_hits=100)
+    told = {query.query_id: (query.library, query.searched, query.to_search) for query in contents.queries}
+    assert told == {"red": ("video", 1, 1), "red_photos": ("image", 2, 2), "trend": ("public", 0, 0)}
+    assert {medium.library for medium in contents.media} == {"video", "image", "public"}
+    assert len(contents.hits) == contents.hits_total
+    assert all(hit.picture for hit in contents.hits if contents.media[hit.medium].library == "image")
     _no_link_is_stored(project)
 
 

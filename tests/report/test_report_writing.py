@@ -25,12 +25,12 @@ def test_report_shows_every_hit_of_what_is_asked_today_and_none_of_what_was(
     sample: SampleWarehouse, tmp_path: Path
 ) -> None:
     report = write(sample, tmp_path / "report")
-    hits, videos = shown_data(tmp_path / "report", "hits"), shown_data(tmp_path / "report", "videos")
+    hits, media = shown_data(tmp_path / "report", "hits"), shown_data(tmp_path / "report", "media")
     queries = shown_data(tmp_path / "report", "overview")["queries"]
     shown = {
-        (f"{queries[query]['set']}.{queries[query]['id']}", videos["name"][video], start, end, score, text)
-        for query, video, start, end, score, text in zip(
-            *(hits[name] for name in ("query", "video", "start", "end", "score", "text")), strict=True
+        (f"{queries[query]['set']}.{queries[query]['id']}", media["name"][medium], start, end, score, text)
+        for query, medium, start, end, score, text in zip(
+            *(hits[name] for name in ("query", "medium", "start", "end", "score", "text")), strict=True
         )
     }
     assert shown == {(hit.query, sample.video(hit.video).name, hit.start, hit.end, hit.score, hit.text) for hit in HITS}

@@ -109,6 +109,7 @@ class ImageAnswers:
             self._pipeline.ledger.image_searches.recount(question, day=day, found=of_query)
 
     def _row(self, hit: ImageHit, question: Question, image: LibraryImage) -> Mapping[str, object]:
+        now = self._pipeline.now()
         # The link that comes with a hit is signed and expires: where the image lies is kept, never how to get it.
         return {
             "query_set": question.query_set,
@@ -126,8 +127,10 @@ class ImageAnswers:
             "longitude": hit.longitude if image.longitude is None else image.longitude,
             "bucket": hit.bucket,
             "blob": hit.blob,
-            "searched_at": self._pipeline.now(),
+            "searched_at": now,
             "run_id": self._pipeline.run_id,
+            "found_at": now,
+            "found_run_id": self._pipeline.run_id,
         }
 
 

@@ -27,6 +27,7 @@ RESERVED_SET_NAMES: Final = frozenset(
         "imported_videos",
         "keyframes",
         "moments",
+        "new_image_hits",
         "public_answers",
         "public_hit_changes",
         "public_hits",

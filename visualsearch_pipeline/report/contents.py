@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 import duckdb
 
 from visualsearch_pipeline.report.changes import Change, read_changes
-from visualsearch_pipeline.report.pictures import PictureSource
+from visualsearch_pipeline.report.hits import Library, ReportHit, ReportMedium, read_hits
 from visualsearch_pipeline.warehouse import open_read_only
 
 
@@ -19,7 +18,18 @@ from visualsearch_pipeline.warehouse import open_read_only
 class ReportQuery:
     """A saved query as it is asked today, with how far it has been answered.
 
-    `videos_to_search` counts all that it concerns, those that it has been asked about (`videos_searched`) included.
+    Attributes:
+        query_set: Its set.
+        query_id: Its id within the set.
+        query_version: Hash of what it asks.
+        kind: As in the table `queries`.
+        asks: What it asks, in one line.
+        description: What it is for.
+        hits: How many it has.
+        searched: The videos, or private images, that it has been asked about; of the public library there is no count.
+        to_search: All that it concerns, those that it has been asked about included.
+        truncated: Those of which the service may know more than it returns; of the public library 1 or 0.
+        asked_on: The UTC day on which the public library was last asked; None for the others, or if it never was.
     """
 
     query_set: str
@@ -29,35 +39,17 @@ class ReportQuery:
     asks: str | None
     description: str | None
     hits: int
-    videos_searched: int
-    videos_to_search: int
-    videos_truncated: int
+    searched: int
+    to_search: int
+    truncated: int
+    asked_on: date | None
 
-
-@dataclass(frozen=True, slots=True)
-class ReportVideo:
-    """A video that has hits. `location` is its archived original, if there is one."""
-
-    video_no: str
-    name: str
-    media_uri: str | None
-    duration_seconds: float | None
-    camera_model: str | None
-    location: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReportHit:
-    """One hit; `query` and `video` are positions in `ReportContents`."""
-
-    query: int
-    video: int
-    day: date
-    start_seconds: float | None
-    end_seconds: float | None
-    score: float | None
-    text: str | None
-    picture: PictureSource | None
+    @property
+    def library(self) -> Library:
+        """Where it looks."""
+        if self.kind.startswith("public_"):
+            return "public"
+        return "image" if self.kind == "text_in_images" else "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +96,11 @@ class ReportContents:
 
     published_at: datetime
     queries: tuple[ReportQuery, ...]
-    videos: tuple[ReportVideo, ...]
+    media: tuple[ReportMedium, ...]
     hits: tuple[ReportHit, ...]
     hits_total: int
     videos_ready: int
+    images_uploaded: int
     spend: tuple[DaySpend, ...]
     coverage: tuple[DayCoverage, ...]
     failures: tuple[ReportFailure, ...]
@@ -117,55 +110,34 @@ class ReportContents:
 _QUERIES: Final = """
 WITH counted AS (
     SELECT query_set, query_id, query_version, count(*) AS hits FROM hits GROUP BY ALL
+    UNION ALL BY NAME SELECT query_set, query_id, query_version, count(*) AS hits FROM image_hits GROUP BY ALL
+    UNION ALL BY NAME SELECT query_set, query_id, query_version, count(*) AS hits FROM current_public_hits GROUP BY ALL
 ), searched AS (
     SELECT query_set, query_id, query_version, count(DISTINCT video_no) AS searched,
            count(DISTINCT video_no) FILTER (truncated) AS truncated
     FROM coverage JOIN videos USING (video_no) WHERE videos.state = 'ready' GROUP BY ALL
+    UNION ALL BY NAME
+    SELECT query_set, query_id, query_version, count(DISTINCT image_id) AS searched,
+           count(DISTINCT image_id) FILTER (truncated) AS truncated
+    FROM image_coverage SEMI JOIN (FROM images WHERE state = 'uploaded') AS uploaded USING (image_id) GROUP BY ALL
 ), gaps AS (
     SELECT query_set, query_id, query_version, count(*) AS missing FROM coverage_gaps() GROUP BY ALL
+), answers AS (
+    SELECT query_set, query_id, query_version, max(day) AS asked_on, arg_max(truncated, day)::INTEGER AS truncated
+    FROM public_answers GROUP BY ALL
 )
 SELECT query_set, query_id, query_version, kind, asks, description,
        coalesce(counted.hits, 0), coalesce(searched.searched, 0),
-       coalesce(searched.searched, 0) + coalesce(gaps.missing, 0), coalesce(searched.truncated, 0)
+       CASE WHEN kind = 'text_in_images' THEN (SELECT count(*) FROM images WHERE state = 'uploaded')
+            ELSE coalesce(searched.searched, 0) + coalesce(gaps.missing, 0) END,
+       coalesce(searched.truncated, answers.truncated, 0), answers.asked_on
 FROM queries
 LEFT JOIN gaps USING (query_set, query_id, query_version)
 LEFT JOIN counted USING (query_set, query_id, query_version)
 LEFT JOIN searched USING (query_set, query_id, query_version)
--- The page is about videos: what asks private images or the public library has tables of its own, and no zero here.
-WHERE is_current AND kind IN ('text', 'image', 'image_in_video', 'transcript')
+LEFT JOIN answers USING (query_set, query_id, query_version)
+WHERE is_current
 ORDER BY query_set, query_id, query_version
-"""
-
-_HITS: Final = """
-WITH asked AS (
-    SELECT query_set, query_id, query_version FROM queries WHERE is_current
-), placed AS (
-    SELECT hits.*, row_number() OVER (
-        PARTITION BY query_set, query_id, query_version
-        ORDER BY score DESC NULLS LAST, day DESC, video_no, start_seconds
-    ) AS place
-    FROM hits SEMI JOIN asked USING (query_set, query_id, query_version)
-), shown AS (
-    SELECT * FROM placed ORDER BY place, query_set, query_id, query_version LIMIT $max_hits
-), keyframes AS (
-    SELECT bucket, blob, min(path) AS path, min(sha256) AS sha256
-    FROM archive WHERE kind = 'keyframe' AND state = 'archived' GROUP BY ALL
-)
-SELECT query_set, query_id, query_version, video_no, day, start_seconds, end_seconds, score, text, video_name,
-       media_uri, keyframes.path, keyframes.sha256
-FROM shown
-LEFT JOIN keyframes ON keyframes.bucket = shown.keyframe_bucket AND keyframes.blob = shown.keyframe_blob
-ORDER BY place, query_set, query_id, query_version
-"""
-
-_VIDEOS: Final = """
-WITH originals AS (
-    SELECT video_no, min(path) AS path, min(sha256) AS sha256
-    FROM archive WHERE kind = 'video' AND state = 'archived' GROUP BY ALL
-)
-SELECT video_no, media_name, video_name, media_uri, duration_seconds, camera_model, originals.path,
-       coalesce(originals.sha256, videos.sha256)
-FROM videos LEFT JOIN originals USING (video_no)
 """
 
 _SPEND: Final = """
@@ -199,6 +171,19 @@ CREATE TEMP MACRO coverage_gaps() AS TABLE
 """
 """For databases without that macro. It takes every query to concern every video, as those versions did."""
 
+_LIBRARIES_IN_EARLIER_DATABASES: Final = """
+CREATE TEMP TABLE images (image_id VARCHAR, state VARCHAR);
+CREATE TEMP TABLE image_hits (query_set VARCHAR, query_id VARCHAR, query_version VARCHAR);
+CREATE TEMP TABLE image_coverage (
+    query_set VARCHAR, query_id VARCHAR, query_version VARCHAR, image_id VARCHAR, truncated BOOLEAN
+);
+CREATE TEMP TABLE current_public_hits (query_set VARCHAR, query_id VARCHAR, query_version VARCHAR);
+CREATE TEMP TABLE public_answers (
+    query_set VARCHAR, query_id VARCHAR, query_version VARCHAR, day DATE, truncated BOOLEAN
+);
+"""
+"""For databases that know private videos alone."""
+
 _FAILURES: Final = """
 SELECT step, subject, day, reason, count FROM failures WHERE resolved_at IS NULL
 ORDER BY last_failed_at DESC NULLS LAST, step, subject LIMIT 1000
@@ -221,45 +206,26 @@ def read_contents(database_path: Path | str, *, max_hits: int) -> ReportContents
         published_at = datetime.fromisoformat(_rows(connection, "SELECT published_at::VARCHAR FROM publication")[0][0])
         if not _rows(connection, "SELECT 1 FROM duckdb_functions() WHERE function_name = 'coverage_gaps'"):
             connection.execute(_GAPS_IN_EARLIER_DATABASES)
+        views = {name for (name,) in _rows(connection, "SELECT view_name FROM duckdb_views()")}
+        has_libraries = {"current_image_hits", "current_public_hits"} <= views
+        if not has_libraries:
+            connection.execute(_LIBRARIES_IN_EARLIER_DATABASES)
         queries = tuple(ReportQuery(*row) for row in _rows(connection, _QUERIES))
-        videos, hits = _read_hits(connection, queries, max_hits=max_hits)
+        keys = [(query.query_set, query.query_id, query.query_version) for query in queries]
+        media, hits = read_hits(connection, keys, max_hits=max_hits, of_videos_alone=not has_libraries)
         return ReportContents(
             published_at=published_at,
             queries=queries,
-            videos=videos,
+            media=media,
             hits=hits,
             hits_total=sum(query.hits for query in queries),
             videos_ready=_rows(connection, "SELECT count(*) FROM videos WHERE state = 'ready'")[0][0],
+            images_uploaded=_rows(connection, "SELECT count(*) FROM images WHERE state = 'uploaded'")[0][0],
             spend=_read_spend(connection),
             coverage=tuple(DayCoverage(*row) for row in _rows(connection, _COVERAGE)),
             failures=tuple(ReportFailure(*row) for row in _rows(connection, _FAILURES)),
             changes=read_changes(connection),
         )
-
-
-def _read_hits(
-    connection: duckdb.DuckDBPyConnection, queries: Sequence[ReportQuery], *, max_hits: int
-) -> tuple[tuple[ReportVideo, ...], tuple[ReportHit, ...]]:
-    known = {row[0]: row for row in _rows(connection, _VIDEOS)}
-    query_positions = {(q.query_set, q.query_id, q.query_version): position for position, q in enumerate(queries)}
-    videos: list[ReportVideo] = []
-    positions: dict[str, int] = {}
-    hits: list[ReportHit] = []
-    for row in connection.execute(_HITS, {"max_hits": max_hits}).fetchall():
-        video_no, day, start, end, score, text, video_name, media_uri, picture_path, picture_sha256 = row[3:]
-        video = known.get(video_no, (video_no, None, video_name, media_uri, None, None, None, None))
-        if video_no not in positions:
-            positions[video_no] = len(videos)
-            name = video[1] or video[2] or video_name or video_no
-            videos.append(ReportVideo(video_no, name, video[3] or media_uri, video[4], video[5], video[6]))
-        picture: PictureSource | None = None
-        if picture_path is not None:
-            picture = PictureSource(picture_path, picture_sha256 or "")
-        elif video[6] is not None:
-            picture = PictureSource(video[6], video[7] or "", at_seconds=start or 0.0)
-        position = query_positions[tuple(row[:3])]
-        hits.append(ReportHit(position, positions[video_no], day, start, end, score, text, picture))
-    return tuple(videos), tuple(hits)
 
 
 def _read_spend(connection: duckdb.DuckDBPyConnection) -> tuple[DaySpend, ...]:

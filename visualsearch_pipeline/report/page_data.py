@@ -23,12 +23,12 @@ def page_data(
         archive_root: The archive's folder or URL.
     """
     links = tuple(
-        video.location and archive_link(video.location, page_folder=page_folder, archive_root=archive_root)
-        for video in contents.videos
+        medium.location and archive_link(medium.location, page_folder=page_folder, archive_root=archive_root)
+        for medium in contents.media
     )
     values: dict[str, JsonValue] = {
         "overview": _overview(contents),
-        "videos": _videos(contents, links),
+        "media": _media(contents, links),
         "hits": _hits(contents, pictures),
         "spend": [
             {"day": row.day.isoformat(), "operation": row.operation, "calls": row.calls, "usd": finite(row.cost_usd)}
@@ -47,6 +47,7 @@ def _overview(contents: ReportContents) -> JsonValue:
     return {
         "hits_total": contents.hits_total,
         "videos_ready": contents.videos_ready,
+        "images_uploaded": contents.images_uploaded,
         "queries": [
             {
                 "set": query.query_set,
@@ -55,9 +56,11 @@ def _overview(contents: ReportContents) -> JsonValue:
                 "asks": query.asks,
                 "description": query.description,
                 "hits": query.hits,
-                "searched": query.videos_searched,
-                "to_search": query.videos_to_search,
-                "truncated": query.videos_truncated,
+                "library": query.library,
+                "searched": query.searched,
+                "to_search": query.to_search,
+                "truncated": query.truncated,
+                "asked_on": query.asked_on.isoformat() if query.asked_on else None,
             }
             for query in contents.queries
         ],
@@ -74,31 +77,38 @@ def _overview(contents: ReportContents) -> JsonValue:
     }
 
 
-def _videos(contents: ReportContents, links: tuple[str | None, ...]) -> JsonValue:
+def _media(contents: ReportContents, links: tuple[str | None, ...]) -> JsonValue:
     return {
-        "video_no": [video.video_no for video in contents.videos],
-        "name": [video.name for video in contents.videos],
-        "uri": [video.media_uri for video in contents.videos],
-        "duration": [finite(video.duration_seconds) for video in contents.videos],
-        "camera": [video.camera_model for video in contents.videos],
+        "library": [medium.library for medium in contents.media],
+        "number": [medium.number for medium in contents.media],
+        "name": [medium.name for medium in contents.media],
+        "uri": [medium.media_uri for medium in contents.media],
+        "duration": [finite(medium.duration_seconds) for medium in contents.media],
+        "camera": [medium.camera_model for medium in contents.media],
         "link": list(links),
+        "platform": [medium.platform for medium in contents.media],
+        "creator": [medium.creator for medium in contents.media],
+        "post": [medium.post_url for medium in contents.media],
     }
 
 
 def _hits(contents: ReportContents, pictures: Mapping[PictureSource, str]) -> JsonValue:
     new = {
-        (change.query_set, change.query_id, change.video_no, change.start_seconds)
+        (change.library, change.query_set, change.query_id, change.number, change.start_seconds)
         for change in contents.changes or ()
         if change.change == "new"
     }
 
     def is_new(hit: ReportHit) -> bool:
         query = contents.queries[hit.query]
-        return (query.query_set, query.query_id, contents.videos[hit.video].video_no, hit.start_seconds) in new
+        medium = contents.media[hit.medium]
+        # Public videos are compared as a whole: their matches shift from day to day.
+        start = None if medium.library == "public" else hit.start_seconds
+        return (medium.library, query.query_set, query.query_id, medium.number, start) in new
 
     return {
         "query": [hit.query for hit in contents.hits],
-        "video": [hit.video for hit in contents.hits],
+        "medium": [hit.medium for hit in contents.hits],
         "day": [hit.day.isoformat() for hit in contents.hits],
         "start": [finite(hit.start_seconds) for hit in contents.hits],
         "end": [finite(hit.end_seconds) for hit in contents.hits],
@@ -118,8 +128,9 @@ def _changes(contents: ReportContents) -> JsonValue:
             "query": change.query_id,
             "change": change.change,
             "day": change.day.isoformat(),
-            "video_no": change.video_no,
-            "name": change.media_name,
+            "library": change.library,
+            "number": change.number,
+            "name": change.name,
             "start": finite(change.start_seconds),
             "end": finite(change.end_seconds),
             "score": finite(change.score),

@@ -1,5 +1,7 @@
 """Small pictures for the cards: from the archived keyframe, else a frame of the archived video, else none.
 
+Those of private images are made from the image itself, where the source is a folder that can be read.
+
 A picture's name is the hash of what it was made of, so that the next report finds it and makes only what is new.
 """
 
@@ -38,14 +40,17 @@ class PictureSource:
     """What a hit's picture can be made of.
 
     Attributes:
-        location: The archived keyframe or video.
+        location: The archived keyframe or video, or an image of the source.
         identity: Something that changes when the file's content does, such as its SHA-256.
-        at_seconds: Where in the video; None for a keyframe.
+        at_seconds: Where in the video; None for a keyframe or an image.
+        is_sha256_checked: Whether the file must still have `identity` as its SHA-256: a source file is not ours, and
+            may have been replaced since.
     """
 
     location: str
     identity: str
     at_seconds: float | None = None
+    is_sha256_checked: bool = False
 
     @property
     def file_name(self) -> str:
@@ -96,6 +101,8 @@ def _make(source: PictureSource, folder: Path) -> bool:
     if path is None or not path.is_file():
         return False
     try:
+        if source.is_sha256_checked and _sha256(path) != source.identity:
+            return False
         picture = _still(path) if source.at_seconds is None else _frame(path, source.at_seconds)
     except (OSError, ValueError, av.error.FFmpegError, Image.DecompressionBombError):
         # A damaged picture is no reason to have no report; the card is drawn without it.
@@ -113,6 +120,11 @@ def _make(source: PictureSource, folder: Path) -> bool:
     finally:
         temporary.unlink(missing_ok=True)
     return True
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _still(path: Path) -> Image.Image:

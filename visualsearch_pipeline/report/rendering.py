@@ -39,4 +39,5 @@ def render_index(contents: ReportContents, *, title: str, build: str, data_scrip
         version=__version__,
         first_day=min(days, default=None),
         last_day=max(days, default=None),
+        asks_public=any(query.library == "public" for query in contents.queries),
     )

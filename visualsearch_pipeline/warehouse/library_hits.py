@@ -32,6 +32,7 @@ class AskedQuery:
 
 _IMAGES: Final = ("query_id", "query_version", "image_id")
 _PUBLIC: Final = ("query_id", "query_version")
+_FIRST_FINDING: Final = ("found_at", "found_run_id")
 
 _PLACE_IN_IMAGES: Final = "image_id"
 _PLACE_IN_VIDEOS: Final = "platform, video_no, start_seconds, end_seconds, text"
@@ -46,9 +47,12 @@ def merge_image_hits(
 ) -> pa.Table:
     """One day's image hits after a search: answers given anew replace the earlier ones, all others stay.
 
+    What a query version found before keeps the time and the run of its first finding.
+
     Args:
         existing: What stands there.
-        found: What was found now, with the columns of `image_hits` save `rank`.
+        found: What was found now, with the columns of `image_hits` save `rank`; `found_at` and `found_run_id` are those
+            of this search.
         searched: Every pair that was asked now, those without a hit included.
         top_k: How many hits to keep, by query id and version; those not named keep all.
 
@@ -56,7 +60,10 @@ def merge_image_hits(
         SchemaMismatchError: either table does not fit.
     """
     keys = [(pair.query_id, pair.query_version, pair.image_id) for pair in searched]
-    return _merged(IMAGE_HITS, existing, found, names=_IMAGES, keys=keys, place=_PLACE_IN_IMAGES, top_k=top_k or {})
+    first_found = _with_first_finding(existing, found)
+    return _merged(
+        IMAGE_HITS, existing, first_found, names=_IMAGES, keys=keys, place=_PLACE_IN_IMAGES, top_k=top_k or {}
+    )
 
 
 def merge_public_hits(
@@ -69,6 +76,18 @@ def merge_public_hits(
     """One day's public hits after asking: as `merge_image_hits`, where a question's whole answer is replaced."""
     keys = [(query.query_id, query.query_version) for query in asked]
     return _merged(PUBLIC_HITS, existing, found, names=_PUBLIC, keys=keys, place=_PLACE_IN_VIDEOS, top_k=top_k or {})
+
+
+def _with_first_finding(existing: pa.Table, found: pa.Table) -> pa.Table:
+    """`found`, where a hit that stands there already keeps when and by which run it was found first."""
+    stands_there = IMAGE_HITS.conform(existing).select([*_IMAGES, *_FIRST_FINDING])
+    first = {tuple(row[name] for name in _IMAGES): row for row in stands_there.to_pylist()}
+    rows = found.to_pylist()
+    for row in rows:
+        stands = first.get(tuple(row[name] for name in _IMAGES))
+        if stands is not None:
+            row.update({name: stands[name] for name in _FIRST_FINDING})
+    return pa.Table.from_pylist(rows, schema=found.schema)
 
 
 def _merged(

@@ -66,7 +66,12 @@ IMAGE_HITS: Final = TableSpec(
         ColumnSpec("blob", STRING, "Path of the image in that bucket."),
         ColumnSpec("searched_at", TIMESTAMP, "When the service gave this answer.", nullable=False),
         ColumnSpec("run_id", STRING, RUN_MEANING),
+        ColumnSpec(
+            "found_at", TIMESTAMP, "When this query version first found it; absent in rows of before it was kept."
+        ),
+        ColumnSpec("found_run_id", STRING, "The run that first found it."),
     ),
+    version=2,
     sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("rank", "ascending")),
     partition_by=("query_set", "day"),
 )

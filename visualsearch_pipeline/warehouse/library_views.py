@@ -18,6 +18,25 @@ CURRENT_IMAGE_HITS: Final = ViewSpec(
     sql=f"SELECT image_hits.* FROM image_hits {_CURRENT}",  # noqa: S608 - our own words
 )
 
+NEW_IMAGE_HITS: Final = ViewSpec(
+    name="new_image_hits",
+    description=(
+        "The image hits that are news: of images that came into the library after the same version of the query was "
+        "first answered. found_at and found_run_id say when, whatever was asked again since."
+    ),
+    columns=IMAGE_HITS.columns,
+    sql="""
+        SELECT image_hits.*
+        FROM image_hits
+        JOIN (
+            SELECT query_set, query_id, query_version, min(searched_at) AS first_searched_at
+            FROM image_coverage GROUP BY query_set, query_id, query_version
+        ) AS answered USING (query_set, query_id, query_version)
+        JOIN images USING (image_id)
+        WHERE images.uploaded_at > answered.first_searched_at AND image_hits.found_run_id IS NOT NULL
+    """,
+)
+
 _PUBLIC_DETAILS: Final = ("creator", "hashtags", "published", "like_count", "view_count", "video_url")
 
 CURRENT_PUBLIC_HITS: Final = ViewSpec(
@@ -88,7 +107,7 @@ PUBLIC_HIT_CHANGES: Final = ViewSpec(
     """,
 )
 
-LIBRARY_VIEWS: Final = (CURRENT_IMAGE_HITS, CURRENT_PUBLIC_HITS, PUBLIC_HIT_CHANGES)
+LIBRARY_VIEWS: Final = (CURRENT_IMAGE_HITS, NEW_IMAGE_HITS, CURRENT_PUBLIC_HITS, PUBLIC_HIT_CHANGES)
 
 LIBRARY_MACROS: Final = (
     MacroSpec(

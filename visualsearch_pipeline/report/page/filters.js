@@ -2,7 +2,7 @@
 // Which hits are shown, in which order: from the form's fields to groups of hits, one per query.
 visualSearchReport.createFilters = (form, { onChange }) => {
   const { data, element } = visualSearchReport;
-  const { hits, videos, overview } = data;
+  const { hits, media, overview } = data;
   const fields = form.elements;
   const queries = overview.queries;
   const queryKeys = queries.map((query) => `${query.set}/${query.id}`);
@@ -14,9 +14,10 @@ visualSearchReport.createFilters = (form, { onChange }) => {
   let texts = null;
   function searchable(hit) {
     texts ??= hits.query.map((query, index) => {
-      const video = hits.video[index];
+      const medium = hits.medium[index];
       const { set, id, asks } = queries[query];
-      const parts = [videos.name[video], videos.uri[video], videos.camera[video], set, id, asks, hits.text[index]];
+      const told = ["name", "uri", "camera", "platform", "creator"].map((name) => media[name][medium]);
+      const parts = [...told, set, id, asks, hits.text[index]];
       return parts.filter(Boolean).join("\n").toLowerCase();
     });
     return texts[hit];
@@ -30,15 +31,21 @@ visualSearchReport.createFilters = (form, { onChange }) => {
       ...allDays.map((day) => element("option", { value: day, textContent: visualSearchReport.format.day(day) })),
     );
     fields.score.closest("label").hidden = !scored;
+    const libraries = new Set(queries.map((query) => query.library));
+    fields.library.closest("label").hidden = libraries.size < 2;
+    for (const option of [...fields.library.options]) {
+      if (option.value && !libraries.has(option.value)) option.remove();
+    }
     fields.new.closest("label").hidden = !hits.new.some(Boolean);
   }
 
-  // Only the queries of the chosen set.
+  // Only the queries of the chosen set and library.
   function fillQueries() {
     const chosen = fields.query.value;
     const groups = new Map();
     queries.forEach((query, index) => {
       if (fields.set.value && query.set !== fields.set.value) return;
+      if (fields.library.value && query.library !== fields.library.value) return;
       if (!groups.has(query.set)) groups.set(query.set, element("optgroup", { label: query.set }));
       groups.get(query.set).append(element("option", { value: queryKeys[index], textContent: query.id }));
     });
@@ -51,18 +58,19 @@ visualSearchReport.createFilters = (form, { onChange }) => {
     score: (a, b) => (hits.score[b] ?? -1) - (hits.score[a] ?? -1) || orders.newest(a, b),
     newest: (a, b) => compare(hits.day[b], hits.day[a]) || orders.name(a, b),
     oldest: (a, b) => compare(hits.day[a], hits.day[b]) || orders.name(a, b),
-    name: (a, b) => nameRank[hits.video[a]] - nameRank[hits.video[b]] || (hits.start[a] ?? 0) - (hits.start[b] ?? 0),
+    name: (a, b) => nameRank[hits.medium[a]] - nameRank[hits.medium[b]] || (hits.start[a] ?? 0) - (hits.start[b] ?? 0),
   };
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-  const nameOrder = [...videos.name.keys()].sort((a, b) => collator.compare(videos.name[a], videos.name[b]));
+  const nameOrder = [...media.name.keys()].sort((a, b) => collator.compare(media.name[a], media.name[b]));
   const nameRank = new Array(nameOrder.length);
-  nameOrder.forEach((video, rank) => (nameRank[video] = rank));
+  nameOrder.forEach((medium, rank) => (nameRank[medium] = rank));
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
   // [{query, hits: [index, …]}, …]: queries in their order, their hits in the chosen one.
   function groups() {
     const words = fields.find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const set = fields.set.value;
+    const library = fields.library.value;
     const day = fields.day.value;
     const least = Number(fields.score.value);
     const asked = queryKeys.indexOf(fields.query.value);
@@ -70,6 +78,7 @@ visualSearchReport.createFilters = (form, { onChange }) => {
     for (let hit = 0; hit < count; hit++) {
       const query = hits.query[hit];
       if (asked >= 0 ? query !== asked : set && queries[query].set !== set) continue;
+      if (library && queries[query].library !== library) continue;
       if (day && hits.day[hit] !== day) continue;
       if (least > 0 && !(hits.score[hit] >= least)) continue;
       if (fields.new.checked && !hits.new[hit]) continue;
@@ -83,8 +92,8 @@ visualSearchReport.createFilters = (form, { onChange }) => {
       .map((query) => ({ query, hits: found.get(query).sort(order) }));
   }
 
-  const names = ["find", "set", "query", "day", "score", "sort"];
-  const defaults = { find: "", set: "", query: "", day: "", score: "0", sort: "score" };
+  const names = ["find", "library", "set", "query", "day", "score", "sort"];
+  const defaults = { find: "", library: "", set: "", query: "", day: "", score: "0", sort: "score" };
 
   // What differs from a fresh page, so that a link to what one sees can be passed on.
   function state() {
@@ -110,7 +119,7 @@ visualSearchReport.createFilters = (form, { onChange }) => {
   }
 
   form.addEventListener("input", (event) => {
-    if (event.target === fields.set) fillQueries();
+    if (event.target === fields.set || event.target === fields.library) fillQueries();
     changed();
   });
   form.addEventListener("submit", (event) => event.preventDefault());

@@ -26,6 +26,18 @@ visualSearchReport.format = (() => {
     return `$${value.toLocaleString("en-GB", { minimumFractionDigits: 2, maximumFractionDigits: value < 1 ? 4 : 2 })}`;
   }
 
+  const kinds = {
+    text: "text",
+    image: "image",
+    image_in_video: "image within a video",
+    transcript: "spoken phrase",
+    text_in_images: "text in images",
+    public_text: "text in public videos",
+    public_image: "image in public videos",
+    public_transcript: "spoken phrase in public videos",
+  };
+  const platforms = { tiktok: "TikTok", youtube: "YouTube", instagram: "Instagram" };
+
   return {
     seconds,
     range,
@@ -35,8 +47,7 @@ visualSearchReport.format = (() => {
     plural: (value, one, many) => `${whole.format(value)} ${value === 1 ? one : many}`,
     percent: (part, total) => (total ? percents.format(Math.floor((1000 * part) / total) / 1000) : "–"),
     score: (value) => (value === null ? "" : value.toFixed(2)),
-    kind: (kind) =>
-      ({ text: "text", image: "image", image_in_video: "image within a video", transcript: "spoken phrase" })[kind] ??
-      kind.replaceAll("_", " "),
+    kind: (kind) => kinds[kind] ?? kind.replaceAll("_", " "),
+    platform: (name) => platforms[name] ?? name,
   };
 })();

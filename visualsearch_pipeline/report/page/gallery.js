@@ -2,7 +2,7 @@
 // The cards. Only the rows near the window are in the document, however many hits there are.
 visualSearchReport.createGallery = (container, { onOpen }) => {
   const { data, element, format } = visualSearchReport;
-  const { hits, videos, overview } = data;
+  const { hits, media, overview } = data;
   const CARD_WIDTH = 230; // the least, in pixels
   const GAP = 14;
   const HEADER_HEIGHT = 76;
@@ -56,6 +56,7 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
     const cardWidth = (width - GAP * (columns - 1)) / columns;
     pictureHeight = Math.round((cardWidth * 9) / 16);
     container.style.setProperty("--columns", columns);
+    container.style.setProperty("--picture-height", `${pictureHeight}px`);
     rows = [];
     sequence = [];
     rowOf = [];
@@ -138,26 +139,30 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
 
   function card(position) {
     const hit = sequence[position];
-    const video = hits.video[hit];
+    const medium = hits.medium[hit];
     const query = overview.queries[hits.query[hit]];
-    const name = videos.name[video];
-    const when = format.range(hits.start[hit], hits.end[hit]);
-    const day = format.day(hits.day[hit]);
+    const library = media.library[medium];
+    const name = media.name[medium];
+    const platform = media.platform[medium] && format.platform(media.platform[medium]);
+    const when = library === "image" ? "" : format.range(hits.start[hit], hits.end[hit]);
+    const asked = library === "public" ? "asked " : "";
+    const day = [media.creator[medium], asked + format.day(hits.day[hit])].filter(Boolean).join(" · ");
     const score = format.score(hits.score[hit]);
     const words = hits.text[hit] ?? "";
     const label = [
       `${query.id}: ${name}`,
+      platform,
       hits.start[hit] === null ? when : `at ${when.replace("–", " to ")}`,
       score && `score ${score}`,
       day,
       hits.new[hit] ? "new" : "",
       words,
     ];
-    return element(
+    const button = element(
       "button",
       {
         type: "button",
-        className: "card",
+        className: `card ${library}`,
         tabIndex: position === active ? 0 : -1,
         attributes: { "data-position": position, "aria-label": label.filter(Boolean).join(", ") },
       },
@@ -167,12 +172,27 @@ visualSearchReport.createGallery = (container, { onOpen }) => {
         visualSearchReport.picture(hit, { lazy: true }),
         score ? element("span", { className: "badge score", textContent: score }) : null,
         hits.new[hit] ? element("span", { className: "badge new", textContent: "new" }) : null,
-        element("span", { className: "badge when", textContent: when }),
+        when ? element("span", { className: "badge when", textContent: when }) : null,
       ),
       element("span", { className: "name", textContent: name, title: name }),
-      element("span", { className: "day", textContent: day }),
+      element("span", { className: "day", textContent: day, title: day }),
       element("span", { className: "words", textContent: words, title: words }),
     );
+    const post = media.post[medium];
+    if (!post) return button;
+    // Beside the button, not in it: what can be pressed may not hold what can be pressed. By keyboard and by ear the
+    // same link is in the large view, so that the gallery stays one stop of the Tab key.
+    const link = element("a", {
+      className: "badge post",
+      href: post,
+      target: "_blank",
+      rel: "noopener noreferrer",
+      tabIndex: -1,
+      title: post,
+      textContent: "Post ↗",
+      attributes: { "aria-label": `${name}: open the post${platform ? ` on ${platform}` : ""}` },
+    });
+    return element("div", { className: "with-post" }, button, link);
   }
 
   function focus(position) {

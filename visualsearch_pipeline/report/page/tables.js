@@ -42,6 +42,9 @@ visualSearchReport.createTables = ({ plots }) => {
   const note = (text) => element("p", { className: "note", textContent: text });
   const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
+  const libraries = { image: "image", public: "public video" };
+  const place = (row) => libraries[row.library] ?? format.range(row.start, row.end);
+
   function changes(panel) {
     const all = data.changes;
     if (all === null || !panel) return;
@@ -64,8 +67,8 @@ visualSearchReport.createTables = ({ plots }) => {
           title,
           [
             { head: "Query", cell: (row) => `${row.set} / ${row.query}` },
-            { head: "Video", cell: (row) => row.name },
-            { head: "Where", cell: (row) => format.range(row.start, row.end) },
+            { head: "Found", cell: (row) => row.name },
+            { head: "Where", cell: (row) => place(row) },
             { head: "Score", number: true, cell: (row) => format.score(row.score) },
             { head: "Day", cell: (row) => format.day(row.day) },
             { head: "Words", cell: (row) => row.text },
@@ -75,6 +78,12 @@ visualSearchReport.createTables = ({ plots }) => {
         ),
       );
     }
+  }
+
+  // The public library changes by itself and cannot be counted: a query is asked about all of it, once a day.
+  function extent(row) {
+    if (row.library === "public") return row.asked_on ? `asked ${format.day(row.asked_on)}` : "not asked yet";
+    return `${format.count(row.searched)} of ${format.plural(row.to_search, row.library, `${row.library}s`)}`;
   }
 
   function coverage(panel) {
@@ -120,20 +129,22 @@ visualSearchReport.createTables = ({ plots }) => {
           {
             head: "Searched",
             cell: (row) =>
-              element("progress", {
-                max: Math.max(1, row.to_search),
-                value: row.searched,
-                attributes: { "aria-label": `${row.id}: ${row.searched} of ${row.to_search} videos searched` },
-              }),
+              row.library === "public"
+                ? ""
+                : element("progress", {
+                    max: Math.max(1, row.to_search),
+                    value: row.searched,
+                    attributes: { "aria-label": `${row.id}: ${row.searched} of ${row.to_search} ${row.library}s searched` },
+                  }),
           },
-          { head: "Videos", number: true, cell: (row) => `${format.count(row.searched)} of ${format.count(row.to_search)}` },
+          { head: "How far", number: true, cell: (row) => extent(row) },
           { head: "Truncated", number: true, cell: (row) => format.count(row.truncated) },
           { head: "Hits", number: true, cell: (row) => format.count(row.hits) },
         ],
         queries,
       ),
       note(
-        "Counted are the videos that a query concerns. Truncated: the service may know more hits in that video than it returns.",
+        "Counted are the videos or images that a query concerns. Truncated: the service may know more hits there than it returns.",
       ),
     );
     if (days.length) {
