@@ -50,7 +50,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return Place(str(tmp_path / "folder" / "limits.db"))
     server: PostgresServer = request.getfixturevalue("postgres")
-    return Place(server.make_database())
+    return Place(server.make_schema())
 
 
 def run(program: str, place: Place) -> subprocess.Popen[str]:
@@ -372,7 +372,7 @@ def test_a_forked_child_opens_the_place_anew(place: Place) -> None:
 
 
 def test_the_clocks_of_two_machines_do_not_matter_where_a_database_keeps_the_time(postgres: PostgresServer) -> None:
-    place = Place(postgres.make_database())
+    place = Place(postgres.make_schema())
     ahead, behind = VirtualClock(now=time.time() + 3600), VirtualClock(now=time.time() - 3600)
     limits = RateLimits(rates={UPLOAD: Rate(1, 60)})
     told: list[float] = []

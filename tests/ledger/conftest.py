@@ -15,4 +15,4 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.make_database()
+    return server.make_schema()

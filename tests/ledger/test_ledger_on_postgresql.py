@@ -25,7 +25,7 @@ DAY = date(2026, 2, 1)
 
 @pytest.fixture
 def shared_url(postgres: PostgresServer) -> str:
-    return postgres.make_database()
+    return postgres.make_schema()
 
 
 def see(ledger: Ledger, *names: str, size_bytes: int = 1) -> None:

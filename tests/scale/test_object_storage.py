@@ -67,6 +67,7 @@ def test_nothing_is_made_twice_and_what_was_removed_comes_back(make_project: Mak
     assert s3.keys("tables") == before
 
 
+@pytest.mark.soak
 def test_readers_get_what_is_published_now_and_fetch_it_once(
     make_project: MakeProject, s3: S3Server, tmp_path: Path
 ) -> None:
