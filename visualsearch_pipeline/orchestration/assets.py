@@ -19,6 +19,7 @@ from visualsearch_pipeline.orchestration.run_config import DayConfig, ItemsConfi
 from visualsearch_pipeline.orchestration.steps import StepRunner
 from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
+from visualsearch_pipeline.pipeline.mended import wait_for_mended
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.retry_failed import retry_failed
 from visualsearch_pipeline.pipeline.upload import upload
@@ -45,6 +46,8 @@ def media_asset(runner: StepRunner, keys: AssetKeys) -> dg.AssetsDefinition:
     def look_into(step: DayStep[ItemsConfig]) -> StepOutcome:
         pipeline = step.pipeline
         source = look_at_source(pipeline)
+        if wait_for_mended(pipeline, days=step.days):
+            source = look_at_source(pipeline)
         if step.config.retry_failed:
             retry_failed(pipeline, "media", days=step.days)
         report = ingest(pipeline, days=step.days, max_items=step.config.max_items)
