@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,7 +88,7 @@ def is_settled(project: Project, processes: DagsterProcesses) -> bool:
         return False
     with project.pipeline() as pipeline:
         work = pending_work(pipeline)
-    return project.settings.database_path.exists() and not work.to_do and not work.videos
+    return Path(project.settings.database_path).exists() and not work.to_do and not work.videos
 
 
 def wait_for(holds: Callable[[], bool], *, seconds: float) -> None:
