@@ -125,6 +125,15 @@ def test_26_a_stalled_video_is_stuck_not_failed_and_a_later_success_is_picked_up
     assert watched.poll(after_seconds=9 * 86_400) is VideoState.READY
 
 
+def test_26_a_long_video_is_given_longer_before_it_counts_as_stuck(make_project: MakeProject) -> None:
+    project = make_project(("red",))
+    project.configure(indexing={"stuck_after_seconds": 3600, "stuck_after_lengths": 1000})
+    project.server.transitions.plan(TransitionPlan(stuck=True))
+    watched = Watched(project)
+    assert watched.poll(after_seconds=3700) is VideoState.INDEXING
+    assert watched.poll(after_seconds=3600 + 3 * 1000 + 100) is VideoState.STUCK
+
+
 def test_27_an_unknown_video_is_not_visible_yet_and_after_the_grace_time_missing(make_project: MakeProject) -> None:
     project = make_project(("red",), visibility_lag_seconds=1800)
     project.configure(indexing={"grace_seconds": 900})

@@ -261,7 +261,7 @@ def test_a_video_that_is_indexed_for_too_long_is_stuck(make_project: MakeProject
         ingest(pipeline)
         upload(pipeline)
     assert kinds(reconcile(project)) == {}
-    project.configure(indexing={"stuck_after_seconds": 0.001})
+    project.configure(indexing={"stuck_after_seconds": 0.001, "stuck_after_lengths": 0})
     assert kinds(reconcile(project)) == {"stuck": 1}
 
 

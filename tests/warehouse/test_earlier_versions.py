@@ -24,7 +24,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
 @pytest.fixture(params=VERSIONS, ids=lambda path: path.name.split(".")[0])
 def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    folder = tmp_path / request.param.name.split(".")[0]
+    folder: Path = tmp_path / request.param.name.split(".")[0]
     with tarfile.open(request.param) as archive:
         archive.extractall(folder, filter="data")
     return folder

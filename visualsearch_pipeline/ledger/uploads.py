@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all
 from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeaseOwner, is_free
-from visualsearch_pipeline.ledger.schema import items, uploads, videos
+from visualsearch_pipeline.ledger.schema import contents, items, uploads, videos
 from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, ItemState, UploadState, VideoState
 
 
@@ -122,7 +122,14 @@ class Uploads:
             )
             known = connection.scalar(sa.select(videos.c.video_no).where(videos.c.video_no == video_no))
             if known is None:
-                video = {"video_no": video_no, "sha256": sha256, "day": day, "video_name": video_name}
+                length = sa.select(contents.c.duration_seconds).where(contents.c.sha256 == sha256)
+                video = {
+                    "video_no": video_no,
+                    "sha256": sha256,
+                    "day": day,
+                    "video_name": video_name,
+                    "duration_seconds": connection.scalar(length),
+                }
                 connection.execute(sa.insert(videos).values(video | {"state": VideoState.INDEXING, "uploaded_at": at}))
             for uri in connection.scalars(sa.select(items.c.uri).where(items.c.sha256 == sha256)).all():
                 failures.resolve_in(connection, subject=uri, at=at, steps=("uploads",))

@@ -18,6 +18,7 @@ from visualsearch_pipeline.ledger.states import OPEN_VIDEOS, VideoOrigin, VideoS
 class LibraryVideo:
     """One library entry as the ledger has it; identity is `video_no`.
 
+    Its length is what we measured before sending it, until the service says its own.
     `sha256` names the content that was sent. What the service fetched itself has none, but a `uri`: see `origin`.
     """
 
@@ -35,6 +36,7 @@ class LibraryVideo:
     ready_at: datetime | None
     polled_at: datetime | None
     size_bytes: int | None = None
+    duration_seconds: float | None = None
     origin: VideoOrigin = VideoOrigin.FILE
     uri: str | None = None
     name: str | None = None

@@ -139,7 +139,7 @@ def _compare(pipeline: Pipeline, listed: Sequence[Video]) -> tuple[Finding, ...]
         unbound=unbound,
         now=pipeline.now(),
         grace_seconds=indexing.grace_seconds,
-        stuck_after_seconds=indexing.stuck_after_seconds,
+        stuck_after=indexing.stuck_after,
         names=ledger.videos.media_uris(),
         unbound_urls=frozenset(upload.identity for upload in ledger.url_uploads.open()),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,7 +66,7 @@ def compare(
     unbound: frozenset[str],
     now: datetime,
     grace_seconds: float,
-    stuck_after_seconds: float,
+    stuck_after: Callable[[float | None], float],
     names: Mapping[str, str],
     unbound_urls: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
@@ -78,7 +78,7 @@ def compare(
         unbound: SHA-256 of the queued contents, and of those whose entry is known to be missing.
         now: The time.
         grace_seconds: How long a new upload may be invisible.
-        stuck_after_seconds: When a video still indexing counts as stuck.
+        stuck_after: How many seconds after its upload a video of a length, in seconds, counts as stuck.
         unbound_urls: Identities of the queued URLs.
         names: For people: where each of `ours` came from, by its `video_no`.
     """
@@ -106,7 +106,7 @@ def compare(
             detail = f"same content as {duplicates[entry.video_no]}"
             findings.append(Finding(Difference.DUPLICATE, entry.video_no, name, detail, sha256, entry))
         elif entry.video_no in bound:
-            said = _trouble(entry, bound[entry.video_no], now=now, stuck_after_seconds=stuck_after_seconds)
+            said = _trouble(entry, bound[entry.video_no], now=now, stuck_after=stuck_after)
             if said is not None:
                 findings.append(Finding(said[0], entry.video_no, name, said[1], sha256, entry))
         elif sha256 in unbound:
@@ -164,11 +164,11 @@ def _duplicates(
 
 
 def _trouble(
-    entry: Video, known: LibraryVideo, *, now: datetime, stuck_after_seconds: float
+    entry: Video, known: LibraryVideo, *, now: datetime, stuck_after: Callable[[float | None], float]
 ) -> tuple[Difference, str] | None:
     if entry.status is VideoStatus.FAILED:
         return Difference.FAILED, entry.cause or "the service gave no cause"
     age_seconds = (now - known.uploaded_at).total_seconds()
-    if entry.status is VideoStatus.PROCESSING and age_seconds > stuck_after_seconds:
+    if entry.status is VideoStatus.PROCESSING and age_seconds > stuck_after(known.duration_seconds):
         return Difference.STUCK, f"still {entry.raw_status} after {age_seconds / 3600:.1f} h"
     return None

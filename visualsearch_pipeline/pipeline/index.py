@@ -214,7 +214,7 @@ def _observation(pipeline: Pipeline, known: LibraryVideo, video: Video, *, now: 
     elif video.status is VideoStatus.FAILED:
         state = VideoState.FAILED
     else:
-        is_stuck = age_seconds > pipeline.settings.indexing.stuck_after_seconds
+        is_stuck = age_seconds > pipeline.settings.indexing.stuck_after(known.duration_seconds)
         state = VideoState.STUCK if is_stuck else VideoState.INDEXING
     cause = video.cause
     if state is VideoState.FAILED:

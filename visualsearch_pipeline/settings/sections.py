@@ -111,7 +111,10 @@ class IndexingSettings(Section):
     """How long the service may take before a video counts as missing or stuck (contract §5)."""
 
     grace_seconds: PositiveFloat = Field(900.0, description="How long a new upload may be invisible in the library.")
-    stuck_after_seconds: PositiveFloat = Field(86_400.0, description="When a video still indexing counts as stuck.")
+    stuck_after_seconds: PositiveFloat = Field(
+        21_600.0, description="When a video still indexing counts as stuck, its own length apart."
+    )
+    stuck_after_lengths: float = Field(4.0, ge=0, description="So many times its own length a video is given besides.")
     import_stuck_after_seconds: PositiveFloat = Field(
         86_400.0, description="When an import that has brought nothing counts as stuck."
     )
@@ -121,6 +124,10 @@ class IndexingSettings(Section):
     image_seconds: float = Field(
         120.0, ge=0, description="How long after its upload an image is first searched: images have no status to ask."
     )
+
+    def stuck_after(self, length_seconds: float | None) -> float:
+        """How many seconds after its upload a video of this length, if it is known, counts as stuck."""
+        return self.stuck_after_seconds + self.stuck_after_lengths * (length_seconds or 0.0)
 
 
 class WebhookSettings(Section):
