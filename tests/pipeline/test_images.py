@@ -228,6 +228,41 @@ def test_an_image_that_comes_later_is_asked_about_alone_and_force_asks_all_again
     assert [row["rank"] for row in image_hits(project)] == [1, 2]
 
 
+def test_an_alert_tells_of_images_that_came_later_once_however_often_they_are_asked_about(project: Project) -> None:
+    from tests.alert_receiver import alert_receiver
+    from visualsearch_pipeline.pipeline.alerts import send_alerts, subscribe_alerts
+    from visualsearch_pipeline.pipeline.publish import publish
+
+    queries = "queries: [{id: red, text: something red, in: images, filtering_level: low, alert: {webhook: TEAM}}]"
+    project.write_queries("street", queries)
+
+    def tell(**given: Any) -> list[dict[str, Any]]:
+        send(project)
+        ask(project, **given)
+        with alert_receiver() as receiver, project.pipeline() as pipeline:
+            subscribe_alerts(pipeline)
+            publish(pipeline)
+            send_alerts(pipeline, environ={"TEAM": receiver.url})
+            return [alert for _, alert in receiver.received]
+
+    add_picture(project, "red.png", "red")
+    assert tell() == [], "a query's first answer is no news"
+    add_picture(project, "late.png", "red")
+    add_picture(project, "late blue.png", "blue")
+    late = add_picture(project, "late #50%41.png", "red", days_ago=3)
+    (alert,) = tell()
+    assert alert["text"] == "2 new hits of street.red (something red) in 2 images"
+    assert (alert["new_hits"], alert["videos"], alert["images"]) == (2, 0, 2)
+    assert (alert["first_day"], alert["query"]["kind"]) == (str(project.today - timedelta(days=3)), "text_in_images")
+    (shown,) = (hit for hit in alert["hits"] if hit["media_name"] == "late #50%41.png")
+    assert (shown["media_uri"], shown["day"]) == (f"file://{late}", alert["first_day"])
+    assert {hit["media_name"] for hit in alert["hits"]} == {"late.png", "late #50%41.png"}
+    assert tell() == []
+    assert tell(force=True, days=[project.today - timedelta(days=3)]) == [], "asked again, the same is no news"
+    news = project.sql("SELECT count(*), bool_or(found_run_id <> run_id) FROM new_image_hits")
+    assert news == [(2, True)], "the run that first found a hit is kept"
+
+
 def test_images_that_were_just_sent_are_searched_when_the_service_had_time(project: Project) -> None:
     project.configure(indexing={"image_seconds": 120})
     add_picture(project, "red.png", "red")

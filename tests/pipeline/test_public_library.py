@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.alert_receiver import alert_receiver
+from visualsearch_pipeline.pipeline.alerts import send_alerts, subscribe_alerts
 from visualsearch_pipeline.pipeline.expected_work import read_expected_work
 from visualsearch_pipeline.pipeline.pending import pending_work
 from visualsearch_pipeline.pipeline.public_search import PublicSearchReport, search_public
@@ -215,26 +217,59 @@ def test_the_hits_of_a_day_that_were_written_and_not_committed_are_replaced(
     assert project.sql("SELECT count(*) FROM public_hits") == [(report.hits,)]
 
 
+def found_another_video_only(project: Project) -> None:
+    """As if one video had been there today, and the others not: the service has no way to take one out."""
+    import pyarrow as pa
+
+    from visualsearch_pipeline.warehouse import TABLES
+
+    with project.pipeline() as pipeline:
+        table = pipeline.store.read_part("public_hits", query_set="trends", day=project.today).to_pylist()
+        rows = [row | {"video_no": "PI-1", "video_name": "gone"} for row in table[:1]]
+        changed = pa.Table.from_pylist(rows, schema=TABLES["public_hits"].arrow_schema)
+        pipeline.store.write_part("public_hits", changed, query_set="trends", day=project.today)
+
+
 def test_what_is_new_and_what_is_gone_shows_from_the_second_day_on(make_public: Callable[..., Project]) -> None:
     project = make_public(SEEN)
     ask(project)
     assert project.sql("SELECT count(*) FROM public_hit_changes") == [(0,)]
-    with project.pipeline() as pipeline:
-        # As if one video had been there the day before, and another not: the service has no way to take one out.
-        day = project.today
-        table = pipeline.store.read_part("public_hits", query_set="trends", day=day).to_pylist()
-        rows = [row | {"video_no": "PI-1", "video_name": "gone"} for row in table[:1]]
-        import pyarrow as pa
-
-        from visualsearch_pipeline.warehouse import TABLES
-
-        changed = pa.Table.from_pylist(rows, schema=TABLES["public_hits"].arrow_schema)
-        pipeline.store.write_part("public_hits", changed, query_set="trends", day=day)
+    found_another_video_only(project)
 
     ask(project, days_ahead=1)
 
     rows = project.sql("SELECT change, video_no = 'PI-1', count(*) FROM public_hit_changes GROUP BY ALL ORDER BY ALL")
     assert rows == [("gone", True, 1), ("new", False, 2)]
+
+
+def test_an_alert_tells_of_new_public_videos_once_a_day_and_not_of_the_first_answer(
+    make_public: Callable[..., Project],
+) -> None:
+    project = make_public(SEEN.replace("low}", "low, alert: {webhook: TEAM}}"))
+
+    def tell(days_ahead: float, **given: Any) -> list[dict[str, Any]]:
+        with project.pipeline(clock=in_days(days_ahead)) as pipeline:
+            subscribe_alerts(pipeline)
+        ask(project, days_ahead=days_ahead, **given)
+        with alert_receiver() as receiver, project.pipeline(clock=in_days(days_ahead)) as pipeline:
+            send_alerts(pipeline, environ={"TEAM": receiver.url})
+            return [alert for _, alert in receiver.received]
+
+    assert tell(0) == []
+    found_another_video_only(project)
+    (alert,) = tell(1)
+    assert (alert["new_hits"], alert["videos"], alert["images"]) == (2, 2, 0)
+    assert alert["text"] == "2 new hits of trends.seen (a shape) in 2 public videos"
+    tomorrow = str(project.today + timedelta(days=1))
+    assert (alert["first_day"], alert["query"]["kind"]) == (tomorrow, "public_text")
+    stored = project.sql("SELECT video_no, video_url FROM public_videos SEMI JOIN public_hits USING (video_no)")
+    told = {(hit["video_no"], hit["video_url"]) for hit in alert["hits"]}
+    assert told <= set(stored)
+    assert [hit["platform"] for hit in alert["hits"]] == ["tiktok", "tiktok"]
+    assert all(hit["score"] and hit["end_seconds"] > hit["start_seconds"] for hit in alert["hits"])
+    assert tell(1) == []
+    assert tell(1, force=True) == [], "the same day asked again is no other news"
+    assert tell(2) == []
 
 
 def test_a_budget_stops_before_the_call_that_would_pass_it(make_public: Callable[..., Project]) -> None:

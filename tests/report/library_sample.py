@@ -38,7 +38,7 @@ class Photo:
 
 
 PHOTOS: Final = (
-    Photo(1, "holidays/red car.jpg", "#b3261e", 0.93),
+    Photo(1, "holidays/50%41 red car #1?.jpg", "#b3261e", 0.93),
     Photo(2, "parked.png", "#c2453d", 0.71, is_late=True),
     Photo(3, "gone.png", "#800000", 0.42, is_drawn=False),
     Photo(4, "blue car.png", "#1e4fb3", None),
@@ -157,7 +157,7 @@ def _image(folder: Path, photo: Photo) -> dict[str, object]:
         "sha256": _sha256(folder, photo),
         "image_id": photo.image_id,
         "day": FIRST_DAY,
-        "media_uri": _path(folder, photo).as_uri(),
+        "media_uri": f"file://{_path(folder, photo)}",
         "media_name": photo.name,
         "state": "uploaded",
         "camera_model": "Canon EOS R5",
@@ -171,7 +171,7 @@ def _image_hit(folder: Path, photo: Photo, rank: int) -> dict[str, object]:
         "day": FIRST_DAY,
         "image_id": photo.image_id,
         "sha256": _sha256(folder, photo),
-        "media_uri": _path(folder, photo).as_uri(),
+        "media_uri": f"file://{_path(folder, photo)}",
         "image_name": Path(photo.name).stem,
         "score": photo.score,
         "rank": rank,

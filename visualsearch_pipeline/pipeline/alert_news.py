@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 import duckdb
 
 from visualsearch_pipeline.ledger.alerts import AlertDelivery, QueryName
+from visualsearch_pipeline.pipeline.alert_sources import NEWS_SOURCES, NewsSource
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.warehouse import NotPublishedError, open_read_only
 
@@ -26,28 +27,6 @@ SHOWN_HITS: Final = 10
 
 _ID_LENGTH: Final = 32
 
-_SETS: Final = """
-    SELECT query_set, query_id, query_version, run_id, count(*) AS new_hits, count(DISTINCT video_no) AS videos,
-           min(day) AS first_day, max(day) AS last_day, epoch_us(max(detected_at)) AS detected_us
-    FROM hit_changes
-    WHERE change = 'new' AND run_id IS NOT NULL AND epoch_us(detected_at) > $since_us
-    GROUP BY query_set, query_id, query_version, run_id
-    ORDER BY detected_us, query_set, query_id, query_version, run_id
-"""
-
-_BEST: Final = """
-    SELECT new.day, new.video_no, new.media_uri, new.video_name, new.start_seconds, new.end_seconds, new.score,
-           new.text, shown.path AS keyframe_path
-    FROM hit_changes AS new
-    LEFT JOIN keyframes AS shown
-      ON shown.day = new.day AND shown.video_no = new.video_no
-     AND shown.bucket = new.keyframe_bucket AND shown.blob = new.keyframe_blob
-    WHERE new.change = 'new' AND new.query_set = $query_set AND new.query_id = $query_id
-      AND new.query_version = $query_version AND new.run_id = $run_id
-    ORDER BY new.score DESC NULLS LAST, new.day DESC, new.video_no, new.start_seconds
-    LIMIT $most
-"""
-
 _ASKED: Final = """
     SELECT kind, asks, description FROM queries
     WHERE query_set = $query_set AND query_id = $query_id AND query_version = $query_version
@@ -56,21 +35,23 @@ _ASKED: Final = """
 
 @dataclass(frozen=True)
 class _HitSet:
-    """The hits that one run found new for one version of a query."""
+    """The hits that one run found new for one version of a query; `media` is what they are in, by its count."""
 
+    source: NewsSource
     query_set: str
     query_id: str
     query_version: str
     run_id: str
+    mark: str
     new_hits: int
-    videos: int
+    media: int
     first_day: date
     last_day: date
     detected_us: int
 
     @property
     def delivery_id(self) -> str:
-        identity = "\0".join((self.query_set, self.query_id, self.query_version, self.run_id))
+        identity = "\0".join((self.query_set, self.query_id, self.query_version, self.mark))
         return hashlib.sha256(identity.encode()).hexdigest()[:_ID_LENGTH]
 
     @property
@@ -79,7 +60,6 @@ class _HitSet:
             "query_set": self.query_set,
             "query_id": self.query_id,
             "query_version": self.query_version,
-            "run_id": self.run_id,
         }
 
 
@@ -102,14 +82,27 @@ def read_news(pipeline: Pipeline, subscriptions: Mapping[QueryName, datetime]) -
     except NotPublishedError:
         return ()
     with connection:
-        sets = [_HitSet(*row) for row in connection.execute(_SETS, {"since_us": since_us}).fetchall()]
         return tuple(
             _delivery(pipeline, connection, found)
-            for found in sets
+            for found in _sets(connection, since_us=since_us)
             if (subscribed := subscriptions.get((found.query_set, found.query_id))) is not None
             and found.detected_us > _microseconds(subscribed)
             and found.delivery_id not in known
         )
+
+
+def _sets(connection: duckdb.DuckDBPyConnection, *, since_us: int) -> Sequence[_HitSet]:
+    relations = connection.execute(
+        "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views()"
+    )
+    there = {name for (name,) in relations.fetchall()}
+    sets = [
+        _HitSet(source, *row)
+        for source in NEWS_SOURCES
+        if source.relation in there
+        for row in connection.execute(source.sets, {"since_us": since_us}).fetchall()
+    ]
+    return sorted(sets, key=lambda found: (found.detected_us, found.query_set, found.query_id, found.query_version))
 
 
 def _delivery(pipeline: Pipeline, connection: duckdb.DuckDBPyConnection, found: _HitSet) -> AlertDelivery:
@@ -130,9 +123,9 @@ def _payload(
     pipeline: Pipeline, connection: duckdb.DuckDBPyConnection, found: _HitSet, now: datetime
 ) -> dict[str, object]:
     """What is sent; docs/alerts.md describes each field."""
-    query = {name: value for name, value in found.parameters.items() if name != "run_id"}
+    source, query = found.source, found.parameters
     kind, asks, description = connection.execute(_ASKED, query).fetchone() or (None, None, None)
-    best = connection.execute(_BEST, {**found.parameters, "most": SHOWN_HITS})
+    best = connection.execute(source.best, {**query, "mark": found.mark, "most": SHOWN_HITS})
     names = [column[0] for column in best.description or ()]
     hits = [_shown(dict(zip(names, row, strict=True)), pipeline.settings.archive_root) for row in best.fetchall()]
     name = f"{found.query_set}.{found.query_id}"
@@ -142,11 +135,16 @@ def _payload(
         "delivery_id": found.delivery_id,
         "created_at": now.isoformat(),
         # Chat services show this field of what they are sent.
-        "text": f"{_counted(found.new_hits, 'new hit')} of {name} ({asks}) in {_counted(found.videos, 'video')}",
+        "text": (
+            f"{_counted(found.new_hits, 'new hit', 'new hits')} of {name} ({asks}) in "
+            f"{_counted(found.media, source.one, source.many)}"
+        ),
         "query": {**query, "kind": kind, "asks": asks, "description": description},
         "run_id": found.run_id,
         "new_hits": found.new_hits,
-        "videos": found.videos,
+        "videos": 0,
+        "images": 0,
+        source.counted_as: found.media,
         "first_day": found.first_day.isoformat(),
         "last_day": found.last_day.isoformat(),
         "hits": hits,
@@ -155,13 +153,20 @@ def _payload(
 
 
 def _shown(row: Mapping[str, object], archive_root: str) -> dict[str, object]:
-    day, media_uri, path = row["day"], row["media_uri"], row["keyframe_path"]
-    return {
-        **row,
-        "day": day.isoformat() if isinstance(day, date) else None,
-        "media_name": PurePosixPath(unquote(urlsplit(str(media_uri)).path)).name if media_uri else None,
-        "keyframe_path": _whole_path(str(path), archive_root) if path else None,
-    }
+    day = row["day"]
+    shown = {**row, "day": day.isoformat() if isinstance(day, date) else None}
+    if "media_uri" in row:
+        shown["media_name"] = _media_name(str(row["media_uri"])) if row["media_uri"] else None
+    if "keyframe_path" in row:
+        path = row["keyframe_path"]
+        shown["keyframe_path"] = _whole_path(str(path), archive_root) if path else None
+    return shown
+
+
+def _media_name(media_uri: str) -> str:
+    """The name of a source file or of what a URL leads to; only the latter is percent-encoded."""
+    is_web = media_uri.startswith(("http://", "https://"))
+    return PurePosixPath(unquote(urlsplit(media_uri).path) if is_web else media_uri).name
 
 
 def _whole_path(path: str, archive_root: str) -> str:
@@ -175,8 +180,8 @@ def _report_link(pipeline: Pipeline, found: _HitSet) -> str | None:
     return None if report_url is None else f"{report_url}/index.html#query={chosen}"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _microseconds(moment: datetime) -> int:

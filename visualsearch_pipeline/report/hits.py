@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import duckdb
 
-from visualsearch_pipeline.report.links import local_path
 from visualsearch_pipeline.report.pictures import PictureSource
 
 Library: TypeAlias = Literal["video", "image", "public"]
@@ -125,6 +123,7 @@ SELECT video_no, platform, video_name, creator, duration_seconds, video_url
 FROM public_videos SEMI JOIN current_public_hits USING (video_no)
 """
 
+_FILE_SCHEME: Final = "file://"
 _WEB_SCHEMES: Final = frozenset({"http", "https"})
 
 
@@ -188,11 +187,11 @@ class _Known:
                 return ReportMedium(
                     library=library,
                     number=number,
-                    name=media_name or _file_name(uri) or name or number,
+                    name=media_name or name or number,
                     media_uri=uri,
                     camera_model=camera,
                     # Only files: the service's links to images are signed and expire.
-                    location=uri if uri and local_path(uri) else None,
+                    location=_source_path(uri),
                 )
             case "public":
                 platform, title, creator, duration, url = self._public.get(number, (None,) * 5)
@@ -214,12 +213,14 @@ class _Known:
             return PictureSource(path, sha256 or "", at_seconds=start_seconds or 0.0) if path is not None else None
         if library == "image" and number in self._images:
             _, uri, _, sha256 = self._images[number]
-            return PictureSource(uri, sha256, is_sha256_checked=True) if uri and local_path(uri) else None
+            path = _source_path(uri)
+            return PictureSource(path, sha256, is_sha256_checked=True) if path is not None else None
         return None
 
 
-def _file_name(uri: str | None) -> str | None:
-    return PurePosixPath(unquote(urlsplit(uri).path)).name if uri else None
+def _source_path(uri: str | None) -> str | None:
+    """The local file of the source that a `media_uri` names: those are not percent-encoded."""
+    return uri.removeprefix(_FILE_SCHEME) if uri and uri.startswith(_FILE_SCHEME) else None
 
 
 def _by_number(connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, tuple[Any, ...]]:
