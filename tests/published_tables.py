@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 TABLES = {
     "hits": """
         SELECT hits.* EXCLUDE (video_no, run_id, searched_at, keyframe_bucket, keyframe_blob, video_bucket, video_blob,
-        media_uri), media_name, keyframe_blob IS NULL FROM hits JOIN videos USING (video_no) ORDER BY ALL""",
+        media_uri) REPLACE (min(rank) OVER (PARTITION BY query_set, query_id, hits.day, score) AS rank), media_name,
+        keyframe_blob IS NULL FROM hits JOIN videos USING (video_no) ORDER BY ALL""",
     "videos": "SELECT media_name, state, day, duration_seconds, size_bytes, width, height FROM videos ORDER BY ALL",
     "coverage": """
         SELECT query_set, query_id, query_version, media_name, coverage.day, hits, truncated
@@ -30,5 +31,8 @@ TABLES = {
 
 
 def contents(project: Project) -> dict[str, list[Row]]:
-    """Every published table without what differs from run to run: ids of the service's, run ids and times."""
+    """Every published table without what differs from run to run: ids of the service's, run ids and times.
+
+    Hits of one score share their rank: which of them comes first depends on ids of the service's.
+    """
     return {name: project.sql(query) for name, query in TABLES.items()}
