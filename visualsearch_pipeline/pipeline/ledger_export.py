@@ -18,7 +18,8 @@ from visualsearch_pipeline.pipeline.ledger_tables import ledger_table
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.warehouse import ReadError, query
 from visualsearch_pipeline.warehouse.ledger_files import drop_earlier_layout
-from visualsearch_pipeline.warehouse.schemas import API_CALLS, COVERAGE, IMAGE_COVERAGE
+from visualsearch_pipeline.warehouse.library_schemas import IMAGE_COVERAGE
+from visualsearch_pipeline.warehouse.schemas import API_CALLS, COVERAGE
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
 
 Part: TypeAlias = tuple[str | None, date]
