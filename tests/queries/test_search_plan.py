@@ -243,6 +243,24 @@ def test_30000_hits_in_10000_videos_stay_within_the_bound_of_calls(
 
 
 @pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
+@pytest.mark.parametrize("full_videos", [5, 15])
+def test_videos_that_nearly_fill_an_answer_alone_do_not_take_the_bound_with_them(
+    query: TextQuery, full_videos: int
+) -> None:
+    """Fifteen and the rest spread over all others took 275 calls when each list was halved down to such a video."""
+    videos = library_of([333] * 30)
+    hit_counts = scatter(videos, 30_000 - 999 * full_videos)
+    hit_counts |= dict.fromkeys(dice(5).sample(list(videos), k=full_videos), 999)
+    service = TopKService(videos, hit_counts)
+
+    outcome = search(query, list(videos.values()), service)
+
+    assert len(outcome.hits) == sum(hit_counts.values())
+    assert outcome.truncated == set()
+    assert outcome.call_count <= len(videos) / 100 + len(outcome.hits) / 1000 + 10
+
+
+@pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])
 @pytest.mark.parametrize("tagged", [True, False])
 @pytest.mark.parametrize("old_days", [0, 40])
 def test_270_new_videos_take_at_most_3_calls(query: TextQuery, *, tagged: bool, old_days: int) -> None:

@@ -157,8 +157,9 @@ def plan(query: VideoQuery, targets: Collection[Target], library: Library) -> tu
 def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) -> tuple[SearchCall, ...]:
     """The next round: the targets of calls that came back full, in smaller parts.
 
-    Whole scope becomes days and lists, days become lists, a list becomes two halves. A list of one video cannot be
-    split and leads to no call: what it did not return is beyond the service's reach, and is recorded as truncated.
+    Whole scope becomes days and lists, days become lists, a list becomes two: halves, or the video that fills most of
+    the answer and the others. A list of one video cannot be split and leads to no call: what it did not return is
+    beyond the service's reach, and is recorded as truncated.
 
     Args:
         full: Calls of one query, each narrowed to the targets of which its answer may lack hits.
@@ -179,7 +180,7 @@ def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) 
             case DayTag():
                 pooled += call.targets
             case _:
-                calls += _dealt(call.query, call.targets, parts=min(2, len(call.targets)), seen=counts)
+                calls += _halves(call.query, call.targets, seen=counts)
     if query is not None and pooled:
         # Lists that days share: rounding up each day on its own would cost a call a day.
         calls += _lists(query, _newest_first(pooled), seen=counts)
@@ -239,6 +240,19 @@ def _lists(query: TextQuery, targets: Sequence[Target], *, seen: Mapping[str, in
         _list(query, targets[start : start + MAX_SEARCH_VIDEO_NOS])
         for start in range(0, len(targets), MAX_SEARCH_VIDEO_NOS)
     )
+
+
+def _halves(query: TextQuery, targets: Sequence[Target], *, seen: Mapping[str, int]) -> tuple[SearchCall, ...]:
+    """`targets` of a full answer in two lists; a video that fills most of the answer by itself gets one of its own.
+
+    With others it would fill a list again and again: two calls for each halving, down to that video.
+    """
+    if len(targets) > 1:
+        busiest = max(targets, key=lambda target: seen.get(target.video_no, 0))
+        if 2 * seen.get(busiest.video_no, 0) > sum(seen.get(target.video_no, 0) for target in targets):
+            others = [target for target in targets if target is not busiest]
+            return (_list(query, [busiest]), _list(query, others))
+    return _dealt(query, targets, parts=min(2, len(targets)), seen=seen)
 
 
 def _dealt(
