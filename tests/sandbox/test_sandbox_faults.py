@@ -215,6 +215,12 @@ def test_faults_can_be_lifted(api: Api, server: Sandbox) -> None:
     assert len(server.faults.fired()) == 1
 
 
+def test_a_rule_for_no_operation_is_refused_and_not_kept(server: Sandbox) -> None:
+    with pytest.raises(ValueError, match=r"no operation 'uplaod'.* list_videos"):
+        server.faults.add(FaultRule(operation="uplaod", kind=FaultKind.RESET))
+    assert server.faults.rules() == []
+
+
 def test_impossible_rules_are_refused() -> None:
     for wrong in (
         {"kind": "explode"},

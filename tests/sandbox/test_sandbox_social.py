@@ -89,12 +89,15 @@ def test_posts_by_url_are_merged_and_of_one_platform(api: Api, server: Sandbox) 
     [
         ("scraper", {}),
         ("scraper", {"username": "https://example.com/@someone"}),
+        ("scraper", {"username": "]Q"}),
         ("scraper", {"username": PROFILE, "scraper_cnt": 0}),
         ("scraper_tag", {"hash_tags": []}),
         ("scraper_tag", {"hash_tags": ["#LVMH"]}),
         ("scraper_url", {"video_urls": []}),
         ("scraper_url", {"video_urls": ["https://example.com/a.mp4"]}),
+        ("scraper_url", {"video_urls": ["https://[tiktok.com/@someone/video/1"]}),
         ("scraper_url", {"video_urls": [POST, "https://youtu.be/abc"]}),
+        ("upload_url", {"url": "http://[nowhere/a.mp4"}),
         ("scraper_url", {"video_urls": [f"{PROFILE}/video/{number}" for number in range(51)]}),
         (
             "scraper_url",
@@ -104,7 +107,7 @@ def test_posts_by_url_are_merged_and_of_one_platform(api: Api, server: Sandbox) 
         ("get_video_ids_by_task_id", None),
     ],
 )
-def test_impossible_imports_are_refused(api: Api, operation: str, body: dict[str, object] | None) -> None:
+def test_impossible_imports_and_urls_are_refused(api: Api, operation: str, body: dict[str, object] | None) -> None:
     answer = api.get(operation) if body is None else api.post(operation, body)
     assert answer["code"] in {"0001", "0003"}
 

@@ -9,6 +9,7 @@ from visualsearch_pipeline.sandbox.control.journal import Journal
 from visualsearch_pipeline.sandbox.control.transitions import Transitions
 from visualsearch_pipeline.sandbox.credits import INDEX_USD_PER_MINUTE, Credits
 from visualsearch_pipeline.sandbox.dialect import Wire
+from visualsearch_pipeline.sandbox.endpoints.table import operations
 from visualsearch_pipeline.sandbox.indexing.worker import Indexer
 from visualsearch_pipeline.sandbox.platforms.fetching import Fetching
 from visualsearch_pipeline.sandbox.platforms.tasks import ScraperTasks
@@ -87,7 +88,7 @@ def assemble(config: SandboxConfig) -> Services:
         rate_limiter=RateLimiter(config.rate_limits, clock=clock, slack_seconds=config.rate_limit_slack_seconds),
         credits=credits_,
         journal=journal,
-        faults=FaultBoard(database, journal, seed=config.seed),
+        faults=FaultBoard(database, journal, seed=config.seed, operations=operations()),
         transitions=transitions,
         callbacks=callbacks,
         uploading=uploading,

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Collection
 from typing import Literal
 
 from sqlalchemy import select, update
@@ -17,15 +18,24 @@ _FAULT = tables.faults.c
 class FaultBoard:
     """Rules survive a restart, as does the count of what they did."""
 
-    def __init__(self, database: Database, journal: Journal, *, seed: int) -> None:
+    def __init__(self, database: Database, journal: Journal, *, seed: int, operations: Collection[str]) -> None:
         self._database = database
         self._journal = journal
+        self._operations = frozenset(operations)
         self._random = random.Random(seed)  # noqa: S311 - reproducible on purpose, protects nothing
         self._lock = threading.Lock()
         self._standing = {fault.fault_id: fault for fault in self._load()}
 
     def add(self, rule: FaultRule) -> int:
-        """Let a rule stand; returns its id."""
+        """Let a rule stand; returns its id.
+
+        Raises:
+            ValueError: No operation has that name, so that the rule would never fire and its test prove nothing.
+        """
+        if rule.operation not in {"*", *self._operations}:
+            known = ", ".join(sorted(self._operations))
+            message = f"there is no operation {rule.operation!r} to fail; there are {known}, and * for any"
+            raise ValueError(message)
         with self._lock, self._database.write() as connection:
             fault_id = insert_row(connection, tables.faults, {"rule": rule.model_dump_json()})
             self._standing[fault_id] = StandingFault(fault_id=fault_id, rule=rule, seen=0, fired=0, active=True)

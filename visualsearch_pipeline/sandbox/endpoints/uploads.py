@@ -37,7 +37,10 @@ def upload(call: Call) -> Reply:
 def upload_url(call: Call) -> Reply:
     """Fetch a video while the request waits, and accept it (contract §9.21)."""
     url = call.arguments.required_text("url")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that enclose no address
+        raise ApiError("The url is not valid") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ApiError("The url is not valid")
     file_name = PurePosixPath(unquote(parts.path)).name or "video.mp4"

@@ -57,8 +57,11 @@ class Post:
 
 
 def platform_of(url: str) -> Platform | None:
-    """The platform that a URL belongs to, None for any other place."""
-    parts = urlsplit(url if "//" in url else f"https://{url}")
+    """The platform that a URL belongs to, None for any other place and for what is no URL."""
+    try:
+        parts = urlsplit(url if "//" in url else f"https://{url}")
+    except ValueError:  # brackets that enclose no address
+        return None
     if parts.scheme not in {"http", "https"}:
         return None
     host = (parts.hostname or "").lower()
