@@ -53,6 +53,14 @@ def test_single_rates_replace_those_of_the_preset() -> None:
             RateLimits.from_setting(wrong)
 
 
+def test_each_published_generation_is_a_preset() -> None:
+    of_2025, of_2026 = RateLimits.from_setting("v1.2"), RateLimits.from_setting("p-2026")
+    assert [of_2025.rate(family) for family in (UPLOAD, SEARCH, LIST)] == [Rate(1, 1), Rate(10, 1), Rate(5, 1)]
+    assert of_2025.rate(OperationFamily.TRANSCRIPTS) == Rate(5, 1)
+    assert of_2025.rate(OperationFamily.SCRAPE) == Rate(1, 60)
+    assert of_2026 == RateLimits.documented()
+
+
 def test_an_account_has_a_name_that_is_not_its_key() -> None:
     key = "sk-mavi-0123456789"
     name = account_id(api_key=key, base_url="https://a")

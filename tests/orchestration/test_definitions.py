@@ -102,6 +102,11 @@ def test_a_broken_query_file_is_an_asset_that_fails_with_its_problems(project: P
     assert result.asset_materializations_for_node("hits__street")
 
 
+def test_a_preset_of_rates_reaches_the_resource(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"state": tmp_path, "api": {"rate_limits": "v1.2"}})
+    assert VisualSearchResource.from_settings(settings).rate_limits["search"] == "10/second"
+
+
 def test_the_resource_never_shows_its_key(tmp_path: Path) -> None:
     resource = VisualSearchResource.from_settings(Settings(state=tmp_path))
     assert resource.api_key == dg.EnvVar(API_KEY_VARIABLE)

@@ -66,6 +66,20 @@ _DOCUMENTED_RATES: Final[Mapping[OperationFamily, Rate]] = MappingProxyType(
 """The strictest published number of each family (contract §3.1). `default` is listed nowhere; 1/s is a caution."""
 
 
+RATE_PRESETS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        DOCUMENTED: MappingProxyType({}),
+        "v1.2": MappingProxyType({"upload": "1/second", "search": "10/second", "transcripts": "5/second"}),
+        "p-2026": MappingProxyType({}),
+    }
+)
+"""The published generations, as what each changes in the strictest rates (contract §3.1).
+
+`v1.2` is that of autumn 2025, `p-2026` that of early 2026, which is the strictest by itself. What a generation says
+nothing about keeps the rate of caution. Older ones had other routes.
+"""
+
+
 @dataclass(frozen=True)
 class RateLimits:
     """One rate per operation family; a family that is not there is unlimited.
@@ -97,9 +111,10 @@ class RateLimits:
         if isinstance(setting, str):
             if setting == UNLIMITED:
                 return cls.unlimited()
-            if setting == DOCUMENTED:
-                return cls.documented()
-            raise InvalidInput(f"Unknown rate limit preset {setting!r}; there are `documented` and `unlimited`.")
+            if setting not in RATE_PRESETS:
+                known = ", ".join(f"`{name}`" for name in (*RATE_PRESETS, UNLIMITED))
+                raise InvalidInput(f"Unknown rate limit preset {setting!r}; there are {known}.")
+            setting = RATE_PRESETS[setting]
         rates = dict(_DOCUMENTED_RATES)
         for name, text in setting.items():
             try:

@@ -22,6 +22,7 @@ from visualsearch_pipeline.api import (
     VisualSearchClient,
     account_id,
 )
+from visualsearch_pipeline.api.rate_limits import RATE_PRESETS
 from visualsearch_pipeline.api.sqlite_limiter_state import SqliteLimiterState
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, Settings
 
@@ -70,7 +71,7 @@ class VisualSearchResource(dg.ConfigurableResource["VisualSearchResource"]):
             base_url=api.base_url,
             unique_id=api.scope.unique_id,
             folder_id=api.scope.folder_id,
-            rate_limits=limits if isinstance(limits, dict) else {},
+            rate_limits=limits if isinstance(limits, dict) else dict(RATE_PRESETS.get(limits, {})),
             limits_path=None if limits == "unlimited" or settings.limits_url else str(settings.limits_path),
             limits_url=None if limits == "unlimited" else settings.limits_url,
             connect_seconds=api.timeouts.connect_seconds,

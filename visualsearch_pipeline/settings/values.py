@@ -72,7 +72,8 @@ def check_ledger_url(value: str) -> str:
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 RateText = Annotated[str, AfterValidator(_check_rate)]
 RateSetting = Annotated[
-    Annotated[Literal["documented", "unlimited"], Tag("preset")] | Annotated[dict[str, RateText], Tag("rates")],
+    Annotated[Literal["documented", "v1.2", "p-2026", "unlimited"], Tag("preset")]
+    | Annotated[dict[str, RateText], Tag("rates")],
     # Told apart by their shape, so that a mistake in one is not reported as a mistake in the other too.
     Discriminator(_preset_or_rates),
 ]
