@@ -201,6 +201,19 @@ def test_refusals_make_everybody_pause_longer_and_longer_and_one_success_ends_it
         assert other.acquire(SEARCH) <= 301, "nobody waits for years"
 
 
+def test_an_answer_to_a_request_sent_before_the_pause_does_not_end_it(place: Place) -> None:
+    clock = VirtualClock()
+    with place.limiter(clock, RateLimits(rates={SEARCH: Rate(1000, 1)})) as limiter:
+        limiter.refused(SEARCH, retry_after_seconds=None)
+        limiter.accepted(SEARCH)  # another thread's, which was under way
+        assert round(limiter.acquire(SEARCH)) == 1
+        limiter.refused(SEARCH, retry_after_seconds=None)
+        assert round(limiter.acquire(SEARCH)) == 2, "the first answer did not begin the count anew"
+        limiter.accepted(SEARCH)
+        limiter.refused(SEARCH, retry_after_seconds=None)
+        assert round(limiter.acquire(SEARCH)) == 1
+
+
 def test_the_client_waits_before_each_attempt_and_reports_it(
     server: ScriptedServer, clients: Clients, tmp_path: Path
 ) -> None:

@@ -47,7 +47,7 @@ class SharedRateLimiter:
     """A `RateLimiter` whose state all processes of one account share.
 
     A rate-limit answer makes everybody pause: 1, 2, 4 … 32 s while refusals go on (contract §1.5), or as long as the
-    service asked. The first answer that is none ends it.
+    service asked. The first answer that is none, to a request made after a pause, ends the doubling.
 
     Args:
         state: Where it is shared. A path is that of a `SqliteLimiterState`, for the processes of one machine; those of
@@ -138,9 +138,13 @@ class SharedRateLimiter:
         """End the pause, if there was one."""
         if family not in self._may_be_pausing:
             return
-        self._may_be_pausing.discard(family)
         with self._state.transaction(self._bucket(family)) as bucket:
+            pause = bucket.pause()
+            if pause is not None and pause.until_milliseconds > bucket.now_milliseconds():
+                # Sent before the pause began: its answer says nothing of the refusals since.
+                return
             bucket.clear_pause()
+        self._may_be_pausing.discard(family)
 
     def close(self) -> None:
         """Let go of the state; the next use opens it again, so that clients may share a limiter."""
