@@ -265,6 +265,14 @@ def test_a_video_that_is_indexed_for_too_long_is_stuck(make_project: MakeProject
     assert kinds(reconcile(project)) == {"stuck": 1}
 
 
+def test_new_uploads_that_are_not_listed_yet_are_no_agreement(finished: Project) -> None:
+    finished.configure(indexing={"grace_seconds": 3600}, api={"scope": {"unique_id": "another"}})
+    answer = visualsearch("reconcile", cwd=finished.root, VISUALSEARCH_API_KEY=finished.server.api_key)
+    assert "they agree" not in answer.out
+    assert "2 not listed yet, too new to be called missing" in answer.out
+    assert "visualsearch doctor" in answer.out
+
+
 def test_the_command_tells_counts_and_remedy_and_its_exit_code_says_whether_they_agree(finished: Project) -> None:
     key = finished.server.api_key
     answer = visualsearch("reconcile", cwd=finished.root, VISUALSEARCH_API_KEY=key)

@@ -32,7 +32,10 @@ def print_agreement(console: Console, report: AgreementReport) -> None:
     """The counts, the entries about which there is something to say, and what was done."""
     console.print(Text(f"{report.listed} entries in the library, {report.ours} in the ledger"))
     counts = ", ".join(f"{count} {kind.value}" for kind, count in report.counts.items() if count)
-    console.print(Text(counts or "they agree", style="bold"))
+    unlisted = report.ours - report.listed
+    # Nothing is said of the missing ones while they may still turn up (`indexing.grace_seconds`).
+    agreement = f"{unlisted} not listed yet, too new to be called missing" if unlisted > 0 else "they agree"
+    console.print(Text(counts or agreement, style="bold"))
     shown = [finding for kind in Difference for finding in _of_kind(report, kind)[:_ROWS_PER_KIND]]
     if shown:
         console.print()

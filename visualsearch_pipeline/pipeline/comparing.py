@@ -117,7 +117,7 @@ def compare(
             findings.append(Finding(Difference.ADOPTABLE, entry.video_no, name, detail, None, entry, identity))
         else:
             is_ours = sha256 is not None or identity is not None
-            detail = "carries our tag; its content is not in the source" if is_ours else "carries no tag of ours"
+            detail = "carries our tag; the ledger does not know its content" if is_ours else "carries no tag of ours"
             findings.append(Finding(Difference.UNKNOWN, entry.video_no, name, detail, sha256, entry, identity))
     order = list(Difference)
     return tuple(sorted(findings, key=lambda finding: (order.index(finding.kind), finding.name, finding.video_no)))
