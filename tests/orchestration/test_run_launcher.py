@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from tests.command_line import REPOSITORY
 from tests.running_ui import free_port
 from visualsearch_pipeline.orchestration.run_launcher import WatchedRunLauncher
+from visualsearch_pipeline.orchestration.run_tags import HOST_TAG
 
 
 @pytest.fixture
@@ -39,15 +41,21 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def started_run(
-    instance: dg.DagsterInstance, pid: int, *, host: str = "localhost", named_at: float | None = None
+    instance: dg.DagsterInstance,
+    pid: int,
+    *,
+    host: str = "localhost",
+    tags: Mapping[str, str] | None = None,
+    named_at: float | None = None,
 ) -> dg.DagsterRun:
-    """A run that counts as running, in a process, begun by a code server that is gone."""
+    """A run that counts as running, in a process; begun by a code server that is gone, if no other tags are given."""
 
     @dg.job
     def job() -> None: ...
 
-    server = {"host": host, "port": free_port()}
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags={GRPC_INFO_TAG: json.dumps(server)})
+    if tags is None:
+        tags = {GRPC_INFO_TAG: json.dumps({"host": host, "port": free_port()})}
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
     # As the code server's child says of itself when it begins.
     began = DagsterEvent(
         DagsterEventType.ENGINE_EVENT.value,
@@ -85,3 +93,16 @@ def test_a_process_that_has_the_number_of_an_earlier_one_is_not_taken_for_the_ru
 def test_nothing_is_said_of_a_run_on_another_machine_that_does_not_answer(instance: dg.DagsterInstance) -> None:
     # A name that is reserved for never being found (RFC 6761).
     assert health(instance, started_run(instance, 1, host="code-server.invalid")) is WorkerStatus.RUNNING
+
+
+def test_a_run_of_a_killed_command_is_not_found_on_its_own_machine_only(
+    instance: dg.DagsterInstance, process: subprocess.Popen[bytes]
+) -> None:
+    here, elsewhere = (
+        started_run(instance, process.pid, tags={HOST_TAG: host}) for host in (socket.gethostname(), "another-machine")
+    )
+    assert health(instance, here) is health(instance, elsewhere) is WorkerStatus.RUNNING
+    process.kill()
+    process.wait()
+    assert health(instance, here) is WorkerStatus.NOT_FOUND
+    assert health(instance, elsewhere) is WorkerStatus.RUNNING

@@ -7,6 +7,7 @@ days with videos to ask about, and the published tables. Each day range is one D
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +23,7 @@ from visualsearch_pipeline.orchestration.day_asset import BAD_DAYS, op_name
 from visualsearch_pipeline.orchestration.keys import AssetKeys
 from visualsearch_pipeline.orchestration.partitions import contiguous
 from visualsearch_pipeline.orchestration.resource import VisualSearchResource
-from visualsearch_pipeline.orchestration.run_tags import COMMAND_LINE, REASON_TAG, partition_tags
+from visualsearch_pipeline.orchestration.run_tags import COMMAND_LINE, HOST_TAG, REASON_TAG, partition_tags
 from visualsearch_pipeline.orchestration.steps import STOPPED_BY_BUDGET, ExecuteStep, StepRunner
 from visualsearch_pipeline.pipeline.image_source import look_at_images
 from visualsearch_pipeline.pipeline.ingest import look_at_source
@@ -165,7 +166,8 @@ class PendingRunner:
         result = job.execute_in_process(
             instance=self.instance,
             asset_selection=list(selection),
-            tags={**tags, REASON_TAG: self.reason},
+            # Where its process is, for the run launcher to look whether it still is.
+            tags={**tags, REASON_TAG: self.reason, HOST_TAG: socket.gethostname()},
             # The terminal shows the steps' progress; the run's own log is in the instance, for the UI.
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             raise_on_error=False,

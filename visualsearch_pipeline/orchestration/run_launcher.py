@@ -9,6 +9,7 @@ such a run as failed, if the launcher could say how its process is. This one can
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import dataclass
 
 import dagster as dg
@@ -21,6 +22,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
+
+from visualsearch_pipeline.orchestration.run_tags import HOST_TAG
 
 _ASK_SECONDS = 10
 _CLOCK_SECONDS = 1.0
@@ -63,7 +66,7 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
         """
         server = _server_of(run)
         if server is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "no code server is named in the run's tags")
+            return self._health_without_code_server(run)
         knows = _has_run(server, run.run_id)
         if knows:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
@@ -76,6 +79,15 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
             "the process of the run is gone, and its code server too or another one. What the run committed is kept; "
             "the rest is asked for again.",
         )
+
+    def _health_without_code_server(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """How a run is that a command or the daily schedule executes in its own process."""
+        host = run.tags.get(HOST_TAG)
+        if host != socket.gethostname():
+            return CheckRunHealthResult(WorkerStatus.RUNNING, f"it is executed elsewhere: on {host}")
+        if self._process_is_alive(run):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the process that executed the run is gone.")
 
     def _process_is_alive(self, run: dg.DagsterRun) -> bool:
         for entry in self._instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):

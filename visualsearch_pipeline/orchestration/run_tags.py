@@ -16,6 +16,9 @@ REASON_TAG: Final = "visualsearch/reason"
 COMMAND_LINE: Final = "command line"
 """The reason of the runs of `visualsearch run`."""
 
+HOST_TAG: Final = "visualsearch/host"
+"""On which machine a run is executed that no code server started: those of the command line and the daily schedule."""
+
 PARTITION_TAG: Final = "dagster/partition"
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
