@@ -91,6 +91,18 @@ MISTAKES = {
         "queries[2].within.query",
         "did you mean `logo`?",
     ),
+    "a reference that is no text": Mistake(
+        "queries:\n  - {id: c, image: ok.png, prompt: d, within: {query: 7}}\n",
+        2,
+        "queries[1].within.query",
+        "put it in quotes",
+    ),
+    "a reference by a number": Mistake(
+        "queries:\n  - {id: c, image: ok.png, prompt: d, within: 7}\n",
+        2,
+        "queries[1].within",
+        "must be `day`, `{query: <id>}` or a list of video numbers",
+    ),
     "a placeholder without values": Mistake(
         'queries:\n  - id: a\n    text: "a {colour} car"\n', 3, "queries[1].text", "list them under `parameters`"
     ),

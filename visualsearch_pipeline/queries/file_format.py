@@ -63,8 +63,17 @@ def _to_utc(value: object) -> datetime:
     return aware.replace(microsecond=0)
 
 
+def _kind_of_within(value: object) -> str | None:
+    """Which of the three forms is meant, so that a mistake in one is not answered with the words of all three."""
+    if isinstance(value, str):
+        return "day"
+    if isinstance(value, list | tuple):
+        return "list"
+    return "hit videos" if isinstance(value, dict | HitVideosEntry) else None
+
+
 def _check_within(value: object) -> object:
-    if isinstance(value, str) and value != "day":
+    if value != "day" and _kind_of_within(value) in (None, "day"):
         raise ValueError("must be `day`, `{query: <id>}` or a list of video numbers")
     if isinstance(value, list):
         if not value:
@@ -111,7 +120,13 @@ class HitVideosEntry(Entry):
     query: Identifier = Field(description="The id of a query with text, transcript or image alone.")
 
 
-Within: TypeAlias = Annotated[Literal["day"] | HitVideosEntry | tuple[Words, ...], BeforeValidator(_check_within)]
+Within: TypeAlias = Annotated[
+    Annotated[Literal["day"], Tag("day")]
+    | Annotated[HitVideosEntry, Tag("hit videos")]
+    | Annotated[tuple[Words, ...], Tag("list")],
+    Discriminator(_kind_of_within),
+    BeforeValidator(_check_within),
+]
 
 
 class PlaceEntry(Entry):
