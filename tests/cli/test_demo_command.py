@@ -50,6 +50,19 @@ def test_the_demo_hits_with_every_query_and_fails_on_the_broken_clip_alone(demo:
     assert [name for name, count in counts.items() if not count] == []
 
 
+def test_what_was_spent_stands_under_the_name_of_each_query(demo: FinishedDemo) -> None:
+    question = "select spent_on from spend_by('query') order by all"
+    listed = visualsearch("sql", "--csv", question, "--config", str(demo.settings_path), cwd=demo.cwd)
+
+    assert listed.out.splitlines()[1:] == [
+        "speech.says_warranty",
+        "speech.talks_of_repair",
+        "street.logo",
+        "street.red_shirt",
+        "street.red_truck",
+    ]
+
+
 def test_the_demo_says_where_everything_lies_and_how_to_look_at_it(demo: FinishedDemo) -> None:
     said = dict(
         line.split(maxsplit=1) for line in demo.answer.out.splitlines() if line.startswith(("tables", "in SQL", "anew"))

@@ -58,8 +58,8 @@ def database(tmp_path: Path, store: ParquetStore, make_table: MakeTable) -> Path
     calls = [
         ("search", "a dog", at, 0.25, "ok"),
         ("search", "a dog in snow", next_day, 0.25, "ok"),
-        ("search_clips_by_image", "shirt.png in VI2", next_day, 0.5, "Timeout"),
-        ("search_clips_by_image", "shirt.png in VI3", next_day, 0.5, "ok"),
+        ("search_clips_by_image", "the shirt in red in VI2", next_day, 0.5, "Timeout"),
+        ("search_clips_by_image", "the shirt in red in VI3", next_day, 0.5, "ok"),
         ("upload", "film.mp4", next_day, 4.0, "ok"),
     ]
     ledger_tables = {
@@ -69,8 +69,8 @@ def database(tmp_path: Path, store: ParquetStore, make_table: MakeTable) -> Path
             a_query("dog", "text", "a dog"),
             a_query("dog", "text", "a dog", query_version="dog 0", is_current=False),
             a_query("cat", "text", "a cat"),
-            a_query("shirt", "image_in_video", "shirt.png", within={"query_version": "dog 1"}),
-            a_query("listed", "image_in_video", "other.png", within=["VI3"]),
+            a_query("shirt", "image_in_video", "the shirt in red", within={"query_version": "dog 1"}),
+            a_query("listed", "image_in_video", "the other", within=["VI3"]),
         ),
         "coverage": make_table(
             "coverage",

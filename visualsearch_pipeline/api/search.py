@@ -138,7 +138,7 @@ class SearchCalls:
         data = self._transport.request(
             Call(
                 SEARCH_CLIPS_BY_IMAGE,
-                item=f"{image.name} in {video_no}",
+                item=f"{prompt} in {video_no}",
                 form={**self._scope.fields_for_video(), "video_no": checked_video_no(video_no), "prompt": prompt},
                 open_parts=image_parts(image),
             )

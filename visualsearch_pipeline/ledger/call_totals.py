@@ -16,7 +16,7 @@ from visualsearch_pipeline.ledger.schema import api_calls
 from visualsearch_pipeline.ledger.schema_upkeep import api_call_totals
 
 _IMAGE_IN_VIDEO = "search_clips_by_image"
-# Its items name the image and the one video that was searched.
+# Its items are the prompt and the one video that was searched.
 _WITHIN_ONE_VIDEO = re.compile(r" in [^ ]+$")
 
 
