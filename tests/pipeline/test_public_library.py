@@ -197,6 +197,68 @@ def test_a_question_that_fails_is_asked_again_and_stops_no_other(make_public: Ca
     assert ask(project).queries == 1
 
 
+FAILS_ON_YOUTUBE = FaultRule(
+    operation="search_public", kind=FaultKind.CODE, code="0003", message="not now", match="YOUTUBE"
+)
+EVERYWHERE = "queries: [{id: seen, text: a shape, public: all, filtering_level: low}]"
+
+
+@pytest.mark.parametrize("top_k", [None, 3])
+def test_a_platform_that_fails_is_asked_again_alone(make_public: Callable[..., Project], top_k: int | None) -> None:
+    project = make_public(EVERYWHERE if top_k is None else EVERYWHERE.replace("low}", f"low, top_k: {top_k}}}"))
+    project.server.faults.add(FAILS_ON_YOUTUBE)
+
+    first = ask(project)
+
+    ((_, reason),) = first.failed
+    assert (first.calls, first.queries, reason.startswith("on youtube: ")) == (2, 0, True)
+    platforms = "SELECT DISTINCT platform FROM public_hits ORDER BY 1"
+    assert project.sql(platforms) == [("instagram",), ("tiktok",)]
+    assert project.sql("SELECT count(*) FROM current_public_hits") == [(0,)], "half an answer is none"
+    with project.pipeline() as pipeline:
+        assert pending_work(pipeline).hits["trends"] == (project.today,)
+        assert [planned.calls for planned in read_expected_work(pipeline).searches] == [1]
+    mark = project.mark()
+    second = ask(project)
+
+    assert (second.calls, second.queries, second.failed) == (1, 1, ())
+    (call,) = project.calls("search_public", since=mark)
+    assert "YOUTUBE" in str(call.params)
+    assert project.sql("SELECT calls, hits FROM public_answers") == [(3, second.hits)]
+    assert project.sql("SELECT count(*) FROM current_public_hits") == [(second.hits,)]
+    assert second.hits == (top_k or project.sql("SELECT count(*) FROM public_hits")[0][0])
+    ranks = project.sql("SELECT rank FROM current_public_hits ORDER BY score DESC, rank")
+    assert [rank for (rank,) in ranks] == list(range(1, second.hits + 1))
+    with project.pipeline() as pipeline:
+        assert pipeline.ledger.failures.unresolved(step="hits") == ()
+    assert ask(project).calls == 0
+
+
+def test_platforms_whose_rows_were_lost_meanwhile_are_asked_again_too(make_public: Callable[..., Project]) -> None:
+    project = make_public(EVERYWHERE)
+    project.server.faults.add(FAILS_ON_YOUTUBE)
+    ask(project)
+    (file,) = (project.root / "state" / "warehouse").rglob("public_hits.parquet")
+    file.unlink()
+
+    again = ask(project)
+
+    assert (again.calls, again.queries) == (3, 1)
+    assert project.sql("SELECT count(DISTINCT platform) FROM current_public_hits") == [(3,)]
+
+
+def test_a_budget_that_ends_between_two_platforms_keeps_the_first(make_public: Callable[..., Project]) -> None:
+    from visualsearch_pipeline.pipeline.errors import BudgetExceeded
+
+    project = make_public(EVERYWHERE)
+    project.configure(budget={"per_run_usd": 0.00025})
+    with pytest.raises(BudgetExceeded, match="public library"):
+        ask(project)
+
+    assert ask(project).calls == 1
+    assert len(project.calls("search_public")) == 3
+
+
 def test_the_hits_of_a_day_that_were_written_and_not_committed_are_replaced(
     make_public: Callable[..., Project],
 ) -> None:

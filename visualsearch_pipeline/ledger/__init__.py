@@ -11,7 +11,7 @@ from visualsearch_pipeline.ledger.items import Content, Item, Sighting
 from visualsearch_pipeline.ledger.leases import LeaseOwner
 from visualsearch_pipeline.ledger.ledger import Ledger
 from visualsearch_pipeline.ledger.notices import Notice, NoticeKind, NoticeOutcome
-from visualsearch_pipeline.ledger.public_searches import PublicAnswer, PublicDetail
+from visualsearch_pipeline.ledger.public_searches import PlatformAnswer, PublicAnswer, PublicDetail
 from visualsearch_pipeline.ledger.reindexing import IndexMark
 from visualsearch_pipeline.ledger.reservations import LimitPassed, Reservation, SpendingLimit
 from visualsearch_pipeline.ledger.searches import Coverage, Covered, KnownVersion, QueryRecord, Question
@@ -59,6 +59,7 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "NoticeOutcome",
+    "PlatformAnswer",
     "PublicAnswer",
     "PublicDetail",
     "QueryRecord",

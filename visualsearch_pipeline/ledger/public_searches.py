@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
 import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert, upsert_all
-from visualsearch_pipeline.ledger.schema_public import public_answers, public_videos
+from visualsearch_pipeline.ledger.schema_public import public_answers, public_platform_answers, public_videos
 from visualsearch_pipeline.ledger.searches import Coverage, Question
 
 
@@ -24,6 +24,15 @@ class PublicAnswer:
     hits: int
     truncated: bool
     calls: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformAnswer:
+    """What one platform came to, of a question that others did not answer yet."""
+
+    platform: str
+    hits: int
+    truncated: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +87,42 @@ class PublicSearches:
     def record_answer(self, answer: PublicAnswer, *, run_id: str, at: datetime) -> None:
         """Commit an answer. Called after its hits are safely in Parquet: this is the commit record."""
         row = asdict(answer) | {"asked_at": at, "run_id": run_id}
+        question = Question(query_set=answer.query_set, query_id=answer.query_id, query_version=answer.query_version)
+        parts = public_platform_answers
         with self._database.writing() as connection:
             upsert(connection, public_answers, row, update=("hits", "truncated", "calls", "asked_at", "run_id"))
+            # What single platforms said is part of it now; of earlier days nothing can be added any more.
+            connection.execute(sa.delete(parts).where(*_is_of(question, parts), parts.c.day <= answer.day))
+
+    def platform_answers(self, question: Question, *, day: date) -> tuple[PlatformAnswer, ...]:
+        """What single platforms said to a question that others did not answer yet on that day."""
+        parts = public_platform_answers
+        select = sa.select(*columns_of(parts, PlatformAnswer)).where(*_is_of(question, parts), parts.c.day == day)
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(parts.c.platform), PlatformAnswer)
+
+    def record_platform_answers(
+        self, question: Question, answers: Iterable[PlatformAnswer], *, day: date, run_id: str, at: datetime
+    ) -> None:
+        """Commit what single platforms said, so that they are not asked again while others fail."""
+        named = {
+            "query_set": question.query_set,
+            "query_id": question.query_id,
+            "query_version": question.query_version,
+            "day": day,
+            "asked_at": at,
+            "run_id": run_id,
+        }
+        with self._database.writing() as connection:
+            for answer in answers:
+                row = asdict(answer) | named
+                upsert(connection, public_platform_answers, row, update=("hits", "truncated", "asked_at", "run_id"))
+
+    def forget_platform_answers(self, question: Question, *, day: date) -> None:
+        """Let every platform be asked again."""
+        parts = public_platform_answers
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(parts).where(*_is_of(question, parts), parts.c.day == day))
 
     def coverage_of(self, query_set: str) -> tuple[Coverage, ...]:
         """How often each version of each query of a set was asked; `Coverage.videos` counts days here."""
@@ -137,14 +180,16 @@ class PublicSearches:
             return connection.execute(sa.delete(public_answers).where(*of_day)).rowcount
 
     def forget(self, question: Question, *, days: Sequence[date]) -> None:
-        """Let a question be asked again on days on which it was answered."""
+        """Let a question be asked again on days on which it was answered, by all platforms or by some."""
         with self._database.writing() as connection:
-            connection.execute(sa.delete(public_answers).where(*_is_of(question), public_answers.c.day.in_(days)))
+            for answers in (public_answers, public_platform_answers):
+                of_days = (*_is_of(question, answers), answers.c.day.in_(days))
+                connection.execute(sa.delete(answers).where(*of_days))
 
 
-def _is_of(question: Question) -> tuple[sa.ColumnElement[bool], ...]:
+def _is_of(question: Question, answers: sa.Table = public_answers) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        public_answers.c.query_set == question.query_set,
-        public_answers.c.query_id == question.query_id,
-        public_answers.c.query_version == question.query_version,
+        answers.c.query_set == question.query_set,
+        answers.c.query_id == question.query_id,
+        answers.c.query_version == question.query_version,
     )

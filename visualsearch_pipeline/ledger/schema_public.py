@@ -21,6 +21,20 @@ public_answers = Table(
     Column("run_id", Text, nullable=False),
 )
 
+public_platform_answers = Table(
+    "public_platform_answers",
+    metadata,
+    Column("query_set", Text, primary_key=True),
+    Column("query_id", Text, primary_key=True),
+    Column("query_version", Text, primary_key=True),
+    Column("day", Date, primary_key=True, comment="The UTC date on which it was asked."),
+    Column("platform", Text, primary_key=True, comment="One platform of a question that others did not answer yet."),
+    Column("hits", Integer, nullable=False, comment="How many rows it has in the file of its day."),
+    Column("truncated", Boolean, nullable=False, comment="The answer was as long as the service can make it."),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("run_id", Text, nullable=False),
+)
+
 public_videos = Table(
     "public_videos",
     metadata,

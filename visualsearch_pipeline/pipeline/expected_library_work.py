@@ -9,8 +9,8 @@ from datetime import date
 from visualsearch_pipeline.pipeline.image_search import image_questions, image_target
 from visualsearch_pipeline.pipeline.image_source import look_at_images
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.public_search import day_of_asking, public_questions
-from visualsearch_pipeline.queries import ImageLibrary, ImageTarget, PublicTranscriptQuery, QuerySet, plan_images
+from visualsearch_pipeline.pipeline.public_search import public_questions, unasked_platforms
+from visualsearch_pipeline.queries import ImageLibrary, ImageTarget, QuerySet, plan_images
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,4 @@ def _image_calls(pipeline: Pipeline, query_set: QuerySet, coming: ExpectedImages
 
 
 def _public_calls(pipeline: Pipeline, query_set: QuerySet) -> int:
-    day, searches = day_of_asking(pipeline), pipeline.ledger.public_searches
-    return sum(
-        1 if isinstance(query, PublicTranscriptQuery) else len(query.platforms)
-        for query, question in public_questions(query_set)
-        if not searches.is_answered(question, day=day)
-    )
+    return sum(len(unasked_platforms(pipeline, query, question)) for query, question in public_questions(query_set))

@@ -6,16 +6,15 @@ can tell any more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-
-import pyarrow as pa
 
 from visualsearch_pipeline.api import ClipHit, FilteringLevel, Platform, SearchKind, VisualSearchError
 from visualsearch_pipeline.api.limits import MAX_TOP_K
 from visualsearch_pipeline.ledger import PublicAnswer, Question
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.public_answers import PublicAnswers
 from visualsearch_pipeline.pipeline.public_details import fetch_public_details
 from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.queries import (
@@ -26,20 +25,8 @@ from visualsearch_pipeline.queries import (
     PublicTranscriptQuery,
     QuerySet,
     asks,
-    min_score_of,
     query_version,
-    top_k_of,
 )
-from visualsearch_pipeline.warehouse import AskedQuery, merge_public_hits
-from visualsearch_pipeline.warehouse.library_schemas import PUBLIC_HITS
-
-
-@dataclass(frozen=True, kw_only=True)
-class FoundPublic:
-    """A match in the public library; `platform` is None for phrases, which are searched on all at once."""
-
-    hit: ClipHit
-    platform: PublicPlatform | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +35,10 @@ class PublicFindings:
 
     Attributes:
         found: Every match, as the service sent it.
-        calls: Calls that it took.
         truncated: Whether the service may hold more matches that count.
     """
 
-    found: tuple[FoundPublic, ...]
-    calls: int
+    found: tuple[ClipHit, ...]
     truncated: bool
 
 
@@ -141,32 +126,49 @@ def search_public(
             if time_box.is_over and report.queries:
                 break
             # Asked again means: of the service, not of what it said before.
-            answered = _answer(pipeline, query, question, day=day, since=began_at if force else None)
-            report = _added(report, query, answered)
+            asked = _answer(pipeline, query, question, day=day, since=began_at if force else None)
+            report = _added(report, query, asked)
             task.advance()
     return replace(report, details=fetch_public_details(pipeline))
 
 
 def ask_public(pipeline: Pipeline, query: PublicQuery) -> PublicFindings:
-    """Ask one question on each platform that it names.
+    """Ask one question on each platform that it names, and keep nothing.
 
     Raises:
         VisualSearchError: a call failed.
         BudgetExceeded: a call would pass a budget, and was not made.
     """
-    found: list[FoundPublic] = []
-    calls, truncated = 0, False
-    platforms: tuple[PublicPlatform | None, ...] = (
-        (None,) if isinstance(query, PublicTranscriptQuery) else query.platforms
+    found = [ask_platform(pipeline, query, platform) for platform in platforms_of(query)]
+    return PublicFindings(
+        found=tuple(hit for hits in found for hit in hits), truncated=any(_is_full(query, hits) for hits in found)
     )
-    for platform in platforms:
-        what = f"Searching the public library for {asks(query)!r}"
-        with pipeline.spending.reserving(what, cost_usd=pipeline.spending.search_usd):
-            hits = _hits(pipeline, query, platform)
-        calls += 1
-        truncated = truncated or _is_full(query, hits)
-        found += (FoundPublic(hit=hit, platform=platform) for hit in hits)
-    return PublicFindings(found=tuple(found), calls=calls, truncated=truncated)
+
+
+def platforms_of(query: PublicQuery) -> tuple[PublicPlatform | None, ...]:
+    """Where a question is asked, with a call for each; None for phrases, which are searched on all at once."""
+    return (None,) if isinstance(query, PublicTranscriptQuery) else query.platforms
+
+
+def unasked_platforms(pipeline: Pipeline, query: PublicQuery, question: Question) -> tuple[PublicPlatform | None, ...]:
+    """Where a question has to be asked today still; those platforms that answered while others failed are left out."""
+    day, searches = day_of_asking(pipeline), pipeline.ledger.public_searches
+    if searches.is_answered(question, day=day):
+        return ()
+    answered = {answer.platform for answer in searches.platform_answers(question, day=day)}
+    return tuple(platform for platform in platforms_of(query) if platform not in answered)
+
+
+def ask_platform(pipeline: Pipeline, query: PublicQuery, platform: PublicPlatform | None) -> tuple[ClipHit, ...]:
+    """Make one call, or for a phrase that of each of its pages.
+
+    Raises:
+        VisualSearchError: the call failed.
+        BudgetExceeded: it would pass a budget, and was not made.
+    """
+    what = f"Searching the public library for {asks(query)!r}"
+    with pipeline.spending.reserving(what, cost_usd=pipeline.spending.search_usd):
+        return _hits(pipeline, query, platform)
 
 
 def _hits(pipeline: Pipeline, query: PublicQuery, platform: PublicPlatform | None) -> tuple[ClipHit, ...]:
@@ -198,100 +200,55 @@ def _is_full(query: PublicQuery, hits: Sequence[ClipHit]) -> bool:
     return query.min_score is None or not scores or min(scores) >= query.min_score
 
 
-def _answer(
-    pipeline: Pipeline, query: PublicQuery, question: Question, *, day: date, since: datetime | None
-) -> PublicAnswer | str:
-    """Answer one question for today, by a copy where it was asked elsewhere; the reason if it cannot be asked."""
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What became of one question: its answer, or why it has none yet; and how many calls were answered now."""
+
+    answer: PublicAnswer | None
+    calls: int
+    reason: str | None = None
+
+
+def _answer(pipeline: Pipeline, query: PublicQuery, question: Question, *, day: date, since: datetime | None) -> _Asked:
+    """Answer one question for today, by a copy where it was asked elsewhere.
+
+    Each platform's answer is kept as it comes: what one has answered is not paid for again because another fails.
+    """
+    answers = PublicAnswers(pipeline, query, question, day=day)
     failures, subject = pipeline.ledger.failures, f"{question.query_set}.{question.query_id}"
     donor = pipeline.ledger.public_searches.donor(question, day=day, since=since)
-    copied = _copied(pipeline, donor) if donor is not None else None
-    if donor is not None and copied is not None:
-        answer = _commit(pipeline, query, question, copied, day=day, truncated=donor.truncated, calls=0)
-    else:
+    if donor is not None and (copied := answers.copy(donor)) is not None:
+        failures.resolve(subject=subject, at=pipeline.now(), steps=("hits",))
+        return _Asked(answer=copied, calls=0)
+    calls, reasons = 0, []
+    answers.forget_lost_platforms()
+    for platform in unasked_platforms(pipeline, query, question):
         try:
-            findings = ask_public(pipeline, query)
+            hits = ask_platform(pipeline, query, platform)
         except VisualSearchError as error:
             stops = stopping_error(pipeline, error)
             if stops is not None:
                 raise stops from error
-            at = pipeline.now()
-            failures.record("hits", subject=subject, day=None, reason=str(error), retryable=True, at=at)
-            return str(error)
-        rows = list(_rows(pipeline, query, findings.found))
-        answer = _commit(pipeline, query, question, rows, day=day, truncated=findings.truncated, calls=findings.calls)
-    failures.resolve(subject=subject, at=pipeline.now(), steps=("hits",))
-    return answer
-
-
-def _rows(pipeline: Pipeline, query: PublicQuery, found: Sequence[FoundPublic]) -> Iterator[dict[str, object]]:
-    minimum = min_score_of(query)
-    for match_ in found:
-        hit = match_.hit
-        if minimum is not None and hit.score is not None and hit.score < minimum:
+            reasons.append(f"on {platform}: {error}" if platform and len(platforms_of(query)) > 1 else str(error))
             continue
-        yield {
-            "platform": match_.platform,
-            "video_no": hit.video_no,
-            "video_name": hit.video_name,
-            "start_seconds": hit.start_seconds,
-            "end_seconds": hit.end_seconds,
-            "score": hit.score,
-            "text": hit.text,
-            "keyframe_bucket": hit.keyframe_bucket,
-            "keyframe_blob": hit.keyframe_blob,
-            "video_bucket": hit.video_bucket,
-            "video_blob": hit.video_blob,
-            "asked_at": pipeline.now(),
-        }
+        calls += 1
+        answers.keep(hits, platform, truncated=_is_full(query, hits))
+    if reasons:
+        reason = "; ".join(reasons)
+        failures.record("hits", subject=subject, day=None, reason=reason, retryable=True, at=pipeline.now())
+        return _Asked(answer=None, calls=calls, reason=reason)
+    answer = answers.complete()
+    failures.resolve(subject=subject, at=pipeline.now(), steps=("hits",))
+    return _Asked(answer=answer, calls=calls)
 
 
-def _copied(pipeline: Pipeline, donor: PublicAnswer) -> list[dict[str, object]] | None:
-    """The rows of an answer that stand in the tables; None if they are not all there any more."""
-    table = pipeline.store.read_part(PUBLIC_HITS.name, query_set=donor.query_set, day=donor.day)
-    named = (donor.query_id, donor.query_version)
-    rows = [row for row in table.to_pylist() if (row["query_id"], row["query_version"]) == named]
-    return rows if len(rows) == donor.hits else None
-
-
-def _commit(
-    pipeline: Pipeline,
-    query: PublicQuery,
-    question: Question,
-    rows: Sequence[dict[str, object]],
-    *,
-    day: date,
-    truncated: bool,
-    calls: int,
-) -> PublicAnswer:
-    """Hits to Parquet, the videos to be looked up, and the answer last: it is the commit record."""
-    named = {"query_set": question.query_set, "query_id": question.query_id, "query_version": question.query_version}
-    own = [{**row, **named, "day": day, "run_id": pipeline.run_id} for row in rows]
-    unranked = pa.schema([column for column in PUBLIC_HITS.arrow_schema if column.name != "rank"])
-    found = pa.Table.from_pylist(own, schema=unranked)
-    top_k, version = top_k_of(query), (question.query_id, question.query_version)
-    with pipeline.locked(f"{PUBLIC_HITS.name}-{question.query_set}-{day.isoformat()}"):
-        merged = merge_public_hits(
-            pipeline.store.read_part(PUBLIC_HITS.name, query_set=question.query_set, day=day),
-            found,
-            asked=[AskedQuery(*version)],
-            top_k={version: top_k} if top_k is not None else {},
-        )
-        pipeline.store.write_part(PUBLIC_HITS.name, merged, query_set=question.query_set, day=day)
-        kept = [row for row in merged.to_pylist() if (row["query_id"], row["query_version"]) == version]
-        searches = pipeline.ledger.public_searches
-        searches.want_details({row["video_no"]: row["platform"] for row in kept}, day=day)
-        answer = PublicAnswer(**named, day=day, hits=len(kept), truncated=truncated, calls=calls)
-        searches.record_answer(answer, run_id=pipeline.run_id, at=pipeline.now())
-    return answer
-
-
-def _added(report: PublicSearchReport, query: PublicQuery, answered: PublicAnswer | str) -> PublicSearchReport:
-    if isinstance(answered, str):
-        return replace(report, failed=(*report.failed, (query.id, answered)))
+def _added(report: PublicSearchReport, query: PublicQuery, asked: _Asked) -> PublicSearchReport:
+    report = replace(report, calls=report.calls + asked.calls)
+    if asked.answer is None:
+        return replace(report, failed=(*report.failed, (query.id, asked.reason or "")))
     return replace(
         report,
-        calls=report.calls + answered.calls,
         queries=report.queries + 1,
-        hits=report.hits + answered.hits,
-        truncated=report.truncated + answered.truncated,
+        hits=report.hits + asked.answer.hits,
+        truncated=report.truncated + asked.answer.truncated,
     )

@@ -135,8 +135,8 @@ def _ask(pipeline: Pipeline, query: SavedQuery, video_no: str | None) -> tuple[S
         return [TriedHit(hit, uris.get(hit.image_id)) for hit in images], len(images) < IMAGE_TOP_K
     if isinstance(query, PublicQuery):
         findings = ask_public(pipeline, query)
-        ranked = sorted(findings.found, key=lambda found: -(found.hit.score or 0.0))
-        return [TriedHit(found.hit, None) for found in ranked], not findings.truncated
+        ranked = sorted(findings.found, key=lambda hit: -(hit.score or 0.0))
+        return [TriedHit(hit, None) for hit in ranked], not findings.truncated
     reach = OneVideo(video_no) if isinstance(query, ImageInVideoQuery) and video_no else WholeScope()
     answer = ask(pipeline, SearchCall(query=query, reach=reach, targets=()))
     scores = [hit.score for hit in answer.hits if hit.score is not None]
