@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 import visualsearch_pipeline
 from visualsearch_pipeline.commands import (
+    image_commands,
     import_commands,
     pipeline_commands,
     query_commands,
@@ -76,6 +77,7 @@ for _group in (
     table_commands,
     query_commands,
     import_commands,
+    image_commands,
     upkeep_commands,
     sandbox_commands,
     webhook_commands,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from PIL import ExifTags, Image
 
+from tests.command_line import Answer, visualsearch
 from tests.pipeline.picture_folder import add_picture, ask, image_hits, send, stored_ids, with_images
 from visualsearch_pipeline.api import ImageHit
 from visualsearch_pipeline.ledger import LibraryImage, UploadState
@@ -33,6 +34,13 @@ FAULTS = {
     "half an answer": FaultRule(operation="upload_img", kind=FaultKind.TRUNCATED_JSON, when="after"),
     "a proxy's page": FaultRule(operation="upload_img", kind=FaultKind.HTML_200, when="after"),
 }
+
+
+class LostUpload(NamedTuple):
+    """An undecided image, and the ids in the library that may be its own."""
+
+    sha256: str
+    candidates: list[str]
 
 
 def later(**time: float) -> Callable[[], datetime]:
@@ -133,7 +141,7 @@ def test_a_lost_image_is_what_its_name_or_its_tag_alone_tells(
     assert (verdict.image_id if isinstance(verdict, ImageHit) else verdict) == expected
 
 
-def test_what_cannot_be_decided_is_left_to_a_person_and_not_sent_again(project: Project) -> None:
+def lose_an_image(project: Project) -> LostUpload:
     """The service is asked within the image's tag, and answers with two images whose names tell nothing."""
     add_picture(project, "red.png", "red")
     project.server.faults.add(FAULTS["reset before"])
@@ -147,14 +155,76 @@ def test_what_cannot_be_decided_is_left_to_a_person_and_not_sent_again(project: 
             pipeline.client.upload_images([path], tags=[f"sha256:{lost.sha256}", words])
 
     send(project)
+    return LostUpload(lost.sha256, sorted(stored_ids(project)))
+
+
+def test_what_cannot_be_decided_is_left_to_a_person_and_not_sent_again(project: Project) -> None:
+    lost = lose_an_image(project)
 
     with project.pipeline() as pipeline:
         (failure,) = pipeline.ledger.failures.unresolved(step="images")
         assert "2 images carry its tag" in failure.reason
+        assert f"tell which it is: {', '.join(lost.candidates)}." in failure.reason
+        assert f"`visualsearch images resolve {lost.sha256[:12]}`" in failure.reason
         assert pipeline.ledger.images.open() == ()
     mark = project.mark()
     send(project)
     assert project.calls(since=mark) == []
+
+
+def images_command(project: Project, *arguments: str) -> Answer:
+    return visualsearch("images", *arguments, cwd=project.root)
+
+
+def test_a_person_says_which_image_of_the_library_it_is(project: Project) -> None:
+    lost = lose_an_image(project)
+    mark = project.mark()
+
+    listed = images_command(project, "list")
+    wrong = images_command(project, "resolve", lost.sha256[:12], "--image-id", "no number")
+    answer = images_command(project, "resolve", "footage/red.png", "--image-id", lost.candidates[1])
+
+    assert (listed.code, "red.png" in listed.out, lost.sha256[:12] in listed.out) == (0, True, True)
+    assert (wrong.code, "'no number' is no id of an image" in wrong.error_text) == (1, True)
+    said = f"red.png: it is the image {lost.candidates[1]} of the library; the next run searches it"
+    assert (answer.code, " ".join(answer.out.split())) == (0, said)
+    assert project.calls(since=mark) == []
+    assert images_command(project, "list").out == "no image is undecided\n"
+    with project.pipeline() as pipeline:
+        (image,) = pipeline.ledger.images.uploaded()
+        assert image.image_id == lost.candidates[1]
+        assert pipeline.ledger.failures.unresolved(step="images") == ()
+    assert send(project).uploads.uploaded == 0
+    assert ask(project).pairs == 1
+
+
+@pytest.mark.parametrize(("decision", "sent"), [("--again", 1), ("--drop", 0)])
+def test_a_person_has_it_sent_again_or_left(project: Project, decision: str, sent: int) -> None:
+    lost = lose_an_image(project)
+
+    assert images_command(project, "resolve", lost.sha256[:12], decision).code == 0
+
+    report = send(project)
+    assert (report.uploads.uploaded, report.uploads.waiting) == (sent, 0)
+    assert len(stored_ids(project)) == 2 + sent
+    with project.pipeline() as pipeline:
+        assert pipeline.ledger.failures.unresolved(step="images") == ()
+    again = images_command(project, "resolve", lost.sha256[:12], decision)
+    assert (again.code, "`visualsearch images list` shows those that are" in again.error_text) == (1, True)
+
+
+def test_a_decision_that_is_none_or_takes_another_image_is_refused(project: Project) -> None:
+    lost = lose_an_image(project)
+    add_picture(project, "blue.png", "blue")
+    send(project)
+    (other,) = stored_ids(project) - set(lost.candidates)
+
+    taken = images_command(project, "resolve", lost.sha256, "--image-id", other)
+    both = images_command(project, "resolve", lost.sha256, "--again", "--drop")
+
+    assert (taken.code, f"the image {other} of the library is blue.png already" in taken.error_text) == (1, True)
+    assert (both.code, "exactly one of --image-id ID, --again and --drop" in both.error_text) == (2, True)
+    assert "red.png" in images_command(project, "list").out
 
 
 def test_ids_in_another_order_are_put_right_by_the_names() -> None:

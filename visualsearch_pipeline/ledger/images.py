@@ -229,6 +229,42 @@ class Images:
             day = connection.scalar(sa.select(images.c.day).where(images.c.sha256 == sha256))
             failures.record_in(connection, step=STEP, subject=uri, day=day, reason=reason, retryable=retryable, at=at)
 
+    def undecided(self) -> tuple[ImageUpload, ...]:
+        """The uploads whose answer was lost and that nothing but a person can decide, oldest day first."""
+        select = sa.select(*_COLUMNS).where(
+            images.c.state == UploadState.UNCERTAIN,
+            images.c.uri.in_(failures.open_subjects(STEP, retryable=False)),
+        )
+        with self._database.reading() as connection:
+            return read_all(connection, select.order_by(images.c.day, images.c.upload_name), ImageUpload)
+
+    def decide(
+        self, image: ImageUpload, *, state: UploadState, image_id: str | None, reason: str | None, at: datetime
+    ) -> bool:
+        """Carry out what a person decided about an undecided upload.
+
+        Args:
+            image: The upload, as the person saw it.
+            state: UPLOADED with the library's `image_id`; PENDING to send it again; REFUSED to leave it.
+            image_id: The library's id of it.
+            reason: Why it is left.
+            at: When.
+
+        Returns:
+            False if it is not undecided any more.
+        """
+        values: dict[str, object] = {"state": state, "reason": reason, "lease_owner": None, "lease_expires_at": None}
+        if state is UploadState.PENDING:
+            values["intended_at"] = None
+        if image_id is not None:
+            values |= {"image_id": image_id, "uploaded_at": at, "adopted": True}
+        with self._database.writing() as connection:
+            unchanged = (images.c.sha256 == image.sha256, images.c.state == UploadState.UNCERTAIN)
+            if not connection.execute(sa.update(images).where(*unchanged).values(values)).rowcount:
+                return False
+            failures.resolve_in(connection, subject=image.uri, at=at, steps=(STEP,))
+            return True
+
     def claimed_image_ids(self) -> frozenset[str]:
         """The library's ids that contents of ours are bound to."""
         with self._database.reading() as connection:

@@ -8,11 +8,12 @@ halved until the bad one stands alone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 from visualsearch_pipeline import media
 from visualsearch_pipeline.api import (
@@ -30,6 +31,11 @@ from visualsearch_pipeline.pipeline.image_source import source_file
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
 from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX, HASH_TAG_PREFIX
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+
+SHORT_HASH: Final = 12
+"""So many characters of a hash tell an image from every other of ours."""
+
+_SHOWN_IDS: Final = 10
 
 
 @dataclass
@@ -236,7 +242,8 @@ def _resolve(pipeline: Pipeline, lost: ImageUpload, report: ImageUploadReport) -
         _keep_failure(pipeline, [lost], error, state=UploadState.UNCERTAIN)
         return
     image = LostImage(lost.sha256, lost.batch_size)
-    verdict = find_lost_image(image, found, claimed=images.claimed_image_ids())
+    claimed = images.claimed_image_ids()
+    verdict = find_lost_image(image, found, claimed=claimed)
     if isinstance(verdict, ImageHit):
         images.record_uploaded({lost.sha256: verdict.image_id}, adopted=True, at=pipeline.now())
         report.adopted += 1
@@ -250,13 +257,21 @@ def _resolve(pipeline: Pipeline, lost: ImageUpload, report: ImageUploadReport) -
             state=UploadState.UNCERTAIN,
             reason=(
                 f"the answer to its upload was lost, and {len(found)} images carry its tag "
-                f"{HASH_TAG_PREFIX}{lost.sha256} under names that do not tell which it is. It is not sent again; with "
-                "`api.images_per_upload: 1` such a tag tells"
+                f"{HASH_TAG_PREFIX}{lost.sha256} under names that do not tell which it is: "
+                f"{_shown_ids(hit.image_id for hit in found if hit.image_id not in claimed)}. It is not sent again by "
+                f"itself. Decide with `visualsearch images resolve {lost.sha256[:SHORT_HASH]}`: --image-id ID, --again "
+                "or --drop; with `api.images_per_upload: 1` such a tag tells"
             ),
             retryable=False,
             uri=lost.uri,
             at=pipeline.now(),
         )
+
+
+def _shown_ids(image_ids: Iterable[str]) -> str:
+    ids = sorted(image_ids)
+    more = f" and {len(ids) - _SHOWN_IDS} more" if len(ids) > _SHOWN_IDS else ""
+    return ", ".join(ids[:_SHOWN_IDS]) + more
 
 
 def _search_by_tag(pipeline: Pipeline, lost: ImageUpload) -> tuple[ImageHit, ...]:
