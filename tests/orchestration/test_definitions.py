@@ -49,6 +49,20 @@ def test_loading_touches_no_network_and_opens_no_database(project: Project) -> N
     assert project.calls() == []
 
 
+def test_a_set_that_asks_something_else_has_another_code_version(project: Project) -> None:
+    def version() -> str | None:
+        graph = build_visual_search_defs(project.settings).resolve_asset_graph()
+        return graph.get(dg.AssetKey(["hits", "street"])).code_version
+
+    path = project.settings.queries / "street.yaml"
+    text, before = path.read_text(), version()
+    assert before
+    path.write_text(f"# A comment asks nothing.\n{text}")
+    assert version() == before
+    path.write_text(f"{text}\n  - id: another\n    text: another question\n")
+    assert version() != before
+
+
 def test_everything_a_day_needs_is_there(project: Project) -> None:
     definitions = build_visual_search_defs(project.settings)
     dg.Definitions.validate_loadable(definitions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -39,7 +40,7 @@ from visualsearch_pipeline.pipeline.public_search import (
     search_public,
 )
 from visualsearch_pipeline.pipeline.search import questions_of, register_queries, search
-from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of
+from visualsearch_pipeline.queries import BrokenQuerySet, QuerySet, asks, kind_of, query_version
 from visualsearch_pipeline.settings import Settings
 
 _FRESHNESS_WARNS_AT = 0.75
@@ -70,6 +71,8 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         kinds={"python", "parquet"},
         owners=[query_set.owner] if isinstance(query_set, QuerySet) and query_set.owner else [],
         metadata=column_schema("hits"),
+        # A set that asks something else leaves what was found before unsynced, until it has been asked.
+        code_version=_version(query_set),
         # Images are searched some time after they were sent, when `indexing` asks for `videos` of their day.
         automation_condition=None if _is_scheduled(query_set) else after_each_update(except_of=images),
         freshness_policy=_freshness(runner.settings, query_set),
@@ -172,6 +175,14 @@ def _freshness(settings: Settings, query_set: QuerySet | BrokenQuerySet) -> dg.F
         return None
     fail_after = timedelta(hours=settings.fresh_hours)
     return dg.FreshnessPolicy.time_window(fail_window=fail_after, warn_window=fail_after * _FRESHNESS_WARNS_AT)
+
+
+def _version(query_set: QuerySet | BrokenQuerySet) -> str | None:
+    """What the set asks, whatever it is called and in whatever order; None of a broken one, which asks nothing."""
+    if isinstance(query_set, BrokenQuerySet):
+        return None
+    versions = sorted(query_version(query) for query in query_set.queries)
+    return hashlib.sha256("\n".join(versions).encode()).hexdigest()
 
 
 def _is_scheduled(query_set: QuerySet | BrokenQuerySet) -> bool:
