@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from visualsearch_pipeline.located_yaml import YamlProblem, nearest_word
+from visualsearch_pipeline.queries.entry_values import HitVideosEntry, PlaceEntry
 from visualsearch_pipeline.queries.file_format import (
     AnyQueryEntry,
-    HitVideosEntry,
     ImageEntry,
     ImageInVideoEntry,
-    PlaceEntry,
     PublicImageEntry,
     PublicTextEntry,
     PublicTranscriptEntry,
