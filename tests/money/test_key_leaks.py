@@ -68,12 +68,14 @@ def test_the_search_finds_what_is_hidden_in_any_kind_of_file(tmp_path: Path) -> 
 @pytest.mark.soak
 def test_after_a_good_run_and_every_question_about_it(guarded: Project) -> None:
     said = []
-    for command in (("plan",), ("doctor",), ("run", "--wait"), ("status",), ("reconcile",), ("doctor",), ("plan",)):
+    told = (("status",), ("reconcile",), ("doctor",), ("plan",), ("report",), ("export", "api_calls", "calls.csv"))
+    for command in (("plan",), ("doctor",), ("run", "--wait"), *told):
         code, text = run(guarded, *command)
         assert code == 0, (command, text)
         said.append(text)
     assert guarded.sql("SELECT count(*) > 0 FROM hits") == [(True,)]
     assert (guarded.root / "home" / "history").exists()  # Dagster kept its books where we look
+    assert list(guarded.root.rglob("*.html")), "the report was written where we look"
     assert leaks(guarded, *said) == []
 
 
