@@ -154,11 +154,9 @@ def test_with_the_sensors_on_a_dropped_file_becomes_hits_without_another_touch(p
     page.goto(LINEAGE)
     picture(page, "asset-graph", width=2300, height=900)
     page.goto("/assets/archive?view=events")
+    page.get_by_text("[Show Markdown]").first.click()
+    expect(page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
     picture(page, "operating-archive", height=1000)
-    page.goto("/assets/warehouse?view=overview")
-    picture(page, "operating-warehouse", height=1100)
-    page.goto("/runs?show_runs_within_backfills=true")
-    picture(page, "operating-runs", height=700)
     page.goto("/locations/visualsearch_pipeline/sensors/new_media")
     picture(page, "operating-sensor", height=800)
 
