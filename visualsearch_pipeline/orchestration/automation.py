@@ -74,6 +74,6 @@ def results_sensor(keys: AssetKeys, *, assets: Collection[dg.AssetKey], every_se
         name=keys.name("results"),
         target=dg.AssetSelection.assets(*assets),
         minimum_interval_seconds=every_seconds,
-        run_tags={REASON_TAG: "something above it was materialized"},
+        run_tags={REASON_TAG: "upstream changed"},
         description="Asks for hits, transcripts, captions, archive and tables of the days whose videos changed.",
     )
