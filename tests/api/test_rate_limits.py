@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from visualsearch_pipeline.api import InvalidInput, OperationFamily, Rate, RateLimits, account_id
+from visualsearch_pipeline.api import (
+    InvalidInput,
+    LimiterUnavailable,
+    OperationFamily,
+    Rate,
+    RateLimits,
+    SharedRateLimiter,
+    account_id,
+)
 
 UPLOAD, SEARCH, LIST = OperationFamily.UPLOAD, OperationFamily.SEARCH, OperationFamily.LIST
 
@@ -59,6 +69,16 @@ def test_each_published_generation_is_a_preset() -> None:
     assert of_2025.rate(OperationFamily.TRANSCRIPTS) == Rate(5, 1)
     assert of_2025.rate(OperationFamily.SCRAPE) == Rate(1, 60)
     assert of_2026 == RateLimits.documented()
+
+
+def test_a_damaged_file_of_limits_is_told_with_its_place_and_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "limits.db"
+    path.write_bytes(b"no database, whatever its name says" * 100)
+    with SharedRateLimiter(path, RateLimits.documented(), account="a") as limiter:
+        with pytest.raises(LimiterUnavailable, match=r"limits\.db.*not a database.*remove it"):
+            limiter.acquire(UPLOAD)
+        path.unlink()
+        assert limiter.acquire(UPLOAD) < 1
 
 
 def test_an_account_has_a_name_that_is_not_its_key() -> None:

@@ -3,6 +3,7 @@
 
     VisualSearchError
      |- InvalidInput                refused here, before anything was sent
+     |- LimiterUnavailable        * the shared rate limit cannot be used: nothing was sent
      |- TransportError              no answer, or one that is not the service's
      |   |- ConnectionFailed        no connection: nothing was sent
      |   |- Timeout                 no answer in time: it may or may not have been done
@@ -63,6 +64,12 @@ def _restore(kind: type[VisualSearchError], args: tuple[object, ...], state: dic
 
 class InvalidInput(VisualSearchError):
     """The arguments would be refused by the service; nothing was sent and nothing was charged."""
+
+
+class LimiterUnavailable(VisualSearchError):
+    """The place where the rate limit is shared cannot be used, so that no call may start; nothing was sent."""
+
+    stops_run = True
 
 
 class TransportError(VisualSearchError):

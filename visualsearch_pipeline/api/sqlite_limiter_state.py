@@ -18,6 +18,7 @@ from typing import Final, cast
 
 import pyrate_limiter
 
+from visualsearch_pipeline.api.errors import LimiterUnavailable
 from visualsearch_pipeline.api.limiter_state import LimiterTransaction, Pause, window_milliseconds
 from visualsearch_pipeline.api.rate_limits import Rate
 
@@ -49,10 +50,21 @@ class SqliteLimiterState:
 
     @contextmanager
     def transaction(self, bucket: str) -> Iterator[LimiterTransaction]:
-        """One transaction on a bucket; made if it is new."""
+        """One transaction on a bucket; made if it is new.
+
+        Raises:
+            LimiterUnavailable: The file cannot be made, read or locked.
+        """
         with self._guard:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection = self._open()
+                connection.execute("BEGIN IMMEDIATE")
+            except (OSError, sqlite3.Error) as error:
+                message = (
+                    f"Cannot use the rate limits kept in {self._path}: {error}. No call can start without them. If the "
+                    "file is damaged, remove it while nothing runs; else make room, or mend its permissions."
+                )
+                raise LimiterUnavailable(message) from error
             try:
                 yield _Transaction(connection, bucket, self._clock)
             except BaseException:
