@@ -168,6 +168,19 @@ def test_a_wrong_key_stops_the_run_and_is_not_repeated_to_anybody(project: Proje
     assert len(project.server.videos()) == 2
 
 
+def test_a_scope_that_is_empty_while_another_is_not_is_told_before_the_first_upload(make_project: MakeProject) -> None:
+    project = make_project(("red",))
+    key = project.server.api_key
+    assert visualsearch("run", "--wait", cwd=project.root, VISUALSEARCH_API_KEY=key).code == 0
+    project.configure(api={"scope": {"unique_id": "defualt"}}, state="./another-state")
+    answer = visualsearch("run", cwd=project.root, VISUALSEARCH_API_KEY=key)
+    said = answer.error_text
+    assert "'defualt' holds no videos, and unique_id 'default' (1 videos) does" in said
+    assert "api: {scope: {unique_id: default}}" in said
+    assert said.index("holds no videos") < said.index("uploading")
+    assert "holds no videos" not in visualsearch("run", cwd=project.root, VISUALSEARCH_API_KEY=key).error_text
+
+
 def test_a_server_that_is_down_is_told_within_seconds_and_the_next_run_goes_on(
     make_project: MakeProject, free_port: int
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from rich.padding import Padding
 from rich.text import Text
 
+from visualsearch_pipeline.commands.service import client_opener
 from visualsearch_pipeline.pipeline.doctor import (
     Check,
     Level,
@@ -17,17 +18,14 @@ from visualsearch_pipeline.pipeline.doctor import (
     check_project,
     check_service,
 )
-from visualsearch_pipeline.settings import Settings, SettingsError, find_settings_file, load_settings, read_api_key
+from visualsearch_pipeline.settings import SettingsError, find_settings_file, load_settings
 from visualsearch_pipeline.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from visualsearch_pipeline.api import Scope, VisualSearchClient
-    from visualsearch_pipeline.pipeline.scope_check import OpenClient
 
 _STYLES: Final = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "red"}
-_RETRY_SECONDS: Final = 5.0
 _NAME_COLUMNS: Final = 14
 _LEVEL_COLUMNS: Final = 8
 
@@ -54,29 +52,7 @@ def _checks(config: Path | None) -> Iterator[Check]:
     yield Check("settings", Level.OK, str(find_settings_file(config)))
     yield from check_project(settings)
     if key_is_well:
-        yield from check_service(settings, open_client=_client_opener(settings))
-
-
-def _client_opener(settings: Settings) -> OpenClient:
-    from visualsearch_pipeline.orchestration import VisualSearchResource
-
-    resource = VisualSearchResource.from_settings(settings)
-    update: dict[str, object] = {
-        "api_key": read_api_key(),
-        "retry_seconds": min(resource.retry_seconds, _RETRY_SECONDS),
-    }
-
-    def open_client(scope: Scope) -> VisualSearchClient:
-        from visualsearch_pipeline.api import FolderScope
-
-        where: dict[str, object] = (
-            {"folder_id": scope.folder_id, "unique_id": None}
-            if isinstance(scope, FolderScope)
-            else {"folder_id": None, "unique_id": scope.unique_id}
-        )
-        return resource.model_copy(update=update | where).get_client()
-
-    return open_client
+        yield from check_service(settings, open_client=client_opener(settings))
 
 
 def _print(console: Console, check: Check) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,6 +18,7 @@ from typing import Final
 
 import dagster as dg
 
+from visualsearch_pipeline.ledger.schema import videos
 from visualsearch_pipeline.orchestration.build import build_visual_search_defs
 from visualsearch_pipeline.orchestration.day_asset import BAD_DAYS, op_name
 from visualsearch_pipeline.orchestration.keys import AssetKeys
@@ -55,6 +56,7 @@ class PendingRunner:
         keys: the names of the assets, where they have a prefix.
         reason: why the runs exist, for their tag.
         execute: is done around each step instead of the step alone.
+        before_first_upload: called before a project sends anything for the first time.
         leaves_scheduled_sets: whether query sets with a schedule of their own are left to it.
     """
 
@@ -65,6 +67,7 @@ class PendingRunner:
     reason: str = COMMAND_LINE
     execute: ExecuteStep | None = None
     leaves_scheduled_sets: bool = False
+    before_first_upload: Callable[[], None] | None = None
 
     def run(self, *, wait: bool, timeout_seconds: float | None = None) -> Status:
         """Do what is pending, once, or until nothing is left to do or to wait for.
@@ -115,7 +118,10 @@ class PendingRunner:
             work = pending_work(pipeline)
         # A run per step: a bad day stops what follows in its run, and its good files are to go on.
         self._materialize(command, definitions, [keys.media], days=work.media)
-        self._materialize(command, definitions, [keys.uploads], days=self._pending().uploads)
+        to_send = self._pending().uploads
+        if to_send and self.before_first_upload is not None and self._has_sent_nothing():
+            self.before_first_upload()
+        self._materialize(command, definitions, [keys.uploads], days=to_send)
         self._materialize(command, definitions, [keys.imports], days=self._pending().imports)
         self._materialize(command, definitions, [keys.images], days=self._pending().images)
         self._materialize(command, definitions, [keys.videos], days=self._pending().videos)
@@ -130,6 +136,10 @@ class PendingRunner:
         self._materialize(command, definitions, [keys.warehouse], days=None)
         with self._pipeline() as pipeline:
             return read_status(pipeline)
+
+    def _has_sent_nothing(self) -> bool:
+        with self._pipeline() as pipeline:
+            return not pipeline.ledger.count_by(videos.c.origin)
 
     def _pending(self) -> PendingWork:
         with self._pipeline() as pipeline:

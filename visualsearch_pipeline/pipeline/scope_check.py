@@ -21,6 +21,8 @@ from visualsearch_pipeline.api import (
 )
 from visualsearch_pipeline.api.scopes import DEFAULT_FOLDER_ID
 
+_NAMED: Final = 5
+
 OpenClient = Callable[[Scope], VisualSearchClient]
 """Opens a client for a scope of the account; the caller of it closes it."""
 
@@ -67,6 +69,15 @@ class ScopeReport:
         if not self.looks_wrong or not self.others:
             return None
         return setting_of(self.others[0].scope)
+
+    def __str__(self) -> str:
+        """What a person should know, in one sentence; only if it looks wrong."""
+        elsewhere = ", ".join(str(place) for place in self.others[:_NAMED])
+        remedy = f" If the videos belong there, write `{self.setting}`." if self.setting else ""
+        if self.speaks_other_style:
+            style = f"the service does not divide accounts as the settings do ({self.scope})"
+            return f"{style}; it has {elsewhere or 'nothing'}.{remedy}"
+        return f"{self.scope} holds no videos, and {elsewhere} does.{remedy}"
 
 
 def setting_of(scope: Scope) -> str:

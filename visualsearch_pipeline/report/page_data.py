@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from visualsearch_pipeline.report.contents import ReportContents, ReportHit
+from visualsearch_pipeline.report.contents import ReportContents
 from visualsearch_pipeline.report.data_files import JsonValue, data_script, finite
+from visualsearch_pipeline.report.hits import ReportHit
 from visualsearch_pipeline.report.links import archive_link
 from visualsearch_pipeline.report.pictures import PictureSource
 
