@@ -75,7 +75,7 @@ def test_a_mistyped_table_is_answered_with_the_nearest(sample: SampleWarehouse) 
     with open_warehouse(sample.database_path) as warehouse:
         with pytest.raises(KeyError, match="did you mean coverage"):
             warehouse["covrage"]
-        with pytest.raises(KeyError, match="there are .*api_calls, archive"):
+        with pytest.raises(KeyError, match=r"there are .*api_calls, archive"):
             warehouse.columns("zzz")
         assert "zzz" not in warehouse
 

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.command_line import COMMAND, Answer, environment, visualsearch
 from tests.terminal_screen import run_on_terminal, screen
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule
@@ -88,6 +90,7 @@ def test_hostile_names_are_made_visible_and_not_obeyed(make_project: MakeProject
     assert r"\x1b" in listed.out
 
 
+@pytest.mark.soak
 def test_on_a_terminal_bars_come_and_go_and_one_line_a_step_stays(project: Project) -> None:
     variables = environment(project.root, VISUALSEARCH_API_KEY=project.server.api_key)
     code, written = run_on_terminal([*COMMAND, "run", "--wait"], cwd=project.root, environment=variables)

@@ -124,6 +124,7 @@ def test_query_images_show_what_the_clips_show(clips: tuple[DemoClip, ...], tmp_
         assert 0.01 < np.mean((red > green + 60) & (red > blue + 60)) < 0.5
 
 
+@pytest.mark.soak
 def test_the_same_seed_makes_the_same_bytes(clips: tuple[DemoClip, ...], footage: Path, tmp_path: Path) -> None:
     again = make_clips(tmp_path / "again", days=DAYS)
     assert [clip.path.read_bytes() for clip in again] == [clip.path.read_bytes() for clip in clips]

@@ -315,6 +315,7 @@ def test_the_environment_overrides_the_address_of_inline_settings_too(
     assert f"{BASE_URL_VARIABLE} must be a web address" in mistake_of(team)
 
 
+@pytest.mark.soak
 def test_loading_a_project_touches_no_network_and_opens_no_database(
     make_project: MakeProject, team: TeamProject
 ) -> None:

@@ -72,6 +72,7 @@ def test_all_days_of_one_command_share_the_budget_of_a_run(four: Project) -> Non
     assert len(four.server.videos()) == 2
 
 
+@pytest.mark.soak
 def test_a_day_s_budget_holds_over_commands_until_it_is_raised(four: Project) -> None:
     four.configure(budget={"per_day_usd": 1.5 * CLIP_USD})
     assert run(four).code == 5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.command_line import visualsearch
+from tests.pipeline.seeded_library import FIRST_DAY, SeededLibrary, spread
 from visualsearch_pipeline.pipeline.expected_work import read_expected_work, read_forecast
 from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
@@ -54,6 +55,52 @@ def test_a_plan_of_new_footage_is_what_the_run_then_does(make_project: MakeProje
     assert spent(project) == pytest.approx(
         planned.cost_usd + unknown + (len(searches) - steps["search street"].calls) * 0.0001, rel=0.02
     )
+
+
+def test_planned_calls_and_saved_ones_are_those_of_the_run_where_queries_and_sets_share_them(
+    make_project: MakeProject,
+) -> None:
+    library = SeededLibrary(make_project(()))
+    project = library.project
+    project.configure(archive={"videos": False, "keyframes": False})
+    by_day, _ = spread(250, day_count=2, hit_count=40)
+    library.add(by_day)
+    project.write_queries("street", "queries: [{id: zebra, text: zebra}]")
+    library.search("street", days=[FIRST_DAY])
+    shared = """\
+        queries:
+          - {id: zebra, text: zebra}
+          - {id: good, text: zebra, min_score: 0.2}
+          - {id: best, text: zebra, top_k: 5}
+          - {id: again, text: zebra}
+          - {id: horse, text: horse}
+        """
+    project.write_queries("street", shared)
+    project.write_queries("night", "queries: [{id: stripes, text: zebra, top_k: 5}, {id: horse, text: horse}]")
+    sets = ("night", "street")
+    steps = {step.name: step for step in read(project).steps}
+    planned = [(steps[f"search {name}"].calls, steps[f"search {name}"].calls_saved) for name in sets]
+    mark = project.mark()
+
+    reports = [library.search(name) for name in sets]
+
+    assert [(report.calls, report.calls_saved) for report in reports] == planned
+    assert sum(report.calls for report in reports) == len(project.calls("search", since=mark))
+    # Lists of a hundred: three for each word; then three more for what neither `zebra` nor `good` was told.
+    assert [calls for calls, _ in planned] == [6, 3]
+    assert not [step for step in read(project).steps if step.name.startswith("search")]
+
+
+def test_the_command_says_how_many_calls_are_saved(make_project: MakeProject) -> None:
+    library = SeededLibrary(make_project(()))
+    library.project.write_queries("street", "queries: [{id: zebra, text: zebra}, {id: best, text: zebra, top_k: 5}]")
+    by_day, _ = spread(150, day_count=1, hit_count=4)
+    library.add(by_day)
+
+    answer = visualsearch("plan", cwd=library.project.root)
+
+    assert answer.code == 0, answer
+    assert "2 calls, 298 saved" in " ".join(answer.out.split())
 
 
 def test_after_a_run_nothing_is_left_to_plan(project: Project) -> None:

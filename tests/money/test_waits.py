@@ -103,6 +103,7 @@ def test_a_run_s_lines_tell_the_wait(limited: Project) -> None:
     assert re.search(r"upload [01]/2, next start in [3-6] s, about \d+ s", answer.error_text), answer
 
 
+@pytest.mark.soak
 def test_on_a_terminal_the_wait_stands_below_the_bar_and_leaves_no_trace(limited: Project) -> None:
     code, written = run_on_terminal(
         [*COMMAND, "run"],

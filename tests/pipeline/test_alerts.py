@@ -301,6 +301,7 @@ def test_killed_between_sending_and_recording_it_comes_again_under_the_same_id(
     assert send(news, receiver) == AlertsReport()
 
 
+@pytest.mark.soak
 def test_the_command_lists_deliveries_and_sends_again(news: Project, receiver: AlertReceiver, tmp_path: Path) -> None:
     send(news)
     config = ("--config", str(news.settings_path))

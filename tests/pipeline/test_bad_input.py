@@ -289,6 +289,7 @@ def test_a_server_that_goes_down_in_the_middle_is_taken_up_where_it_was_left(mak
         assert len(project.sql("SELECT * FROM videos WHERE state = 'ready'")) == 2
 
 
+@pytest.mark.soak
 def test_one_endpoint_in_trouble_does_not_hold_up_the_others(project: Project) -> None:
     project.server.faults.add(
         FaultRule(
@@ -360,6 +361,7 @@ def test_a_full_disk_is_told_in_words_and_loses_nothing(
     assert len(project.server.videos()) == 2
 
 
+@pytest.mark.soak
 def test_a_full_archive_fails_file_by_file_and_is_filled_once_there_is_room(project: Project, small_disk: Path) -> None:
     project.configure(archive={"path": str(small_disk / "archive")})
     (small_disk / "archive").mkdir()

@@ -259,6 +259,7 @@ def test_a_plan_says_what_imports_and_urls_cost_before_anything_is_asked(importi
     assert importing.calls() == []
 
 
+@pytest.mark.soak
 def test_one_command_does_all_of_it(importing: Project) -> None:
     status = importing.run()
     assert status.imports == {"finished": 1}

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
     from tests.conftest import Project
 
 
+INTERRUPTED: list[float] = []
+"""When the main thread was interrupted."""
+
+
+def interrupt_once_fired(project: Project, fault_id: int) -> None:
+    """Interrupt the main thread, as Ctrl-C does, once a fault holds a call up."""
+    ends = time.monotonic() + 25
+    while not any(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+    INTERRUPTED[:] = [time.monotonic()]
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
 def test_captions_that_were_answered_before_the_stop_are_not_paid_for_again(project: Project) -> None:
     project.write_queries("street", "queries: []")
     project.configure(api={"concurrent_transfers": 1})
@@ -28,13 +42,14 @@ def test_captions_that_were_answered_before_the_stop_are_not_paid_for_again(proj
         upload(pipeline)
         project.server.settle()
         poll(pipeline)
-        project.server.faults.add(FaultRule(operation="get_video_caption", kind=FaultKind.STALL, seconds=30, skip=1))
-        stop = threading.Timer(2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+        stall = FaultRule(operation="get_video_caption", kind=FaultKind.STALL, seconds=30, skip=1)
+        stop = threading.Thread(target=interrupt_once_fired, args=(project, project.server.faults.add(stall)))
         stop.start()
-        began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             transcribe(pipeline, "captions")
-        assert time.monotonic() - began < 10
+        ended = time.monotonic()
+        stop.join()
+        assert ended - INTERRUPTED[0] < 10
         assert len(pipeline.ledger.fetches.without_transcription("captions")) == 1
         project.server.faults.clear()
         mark = project.mark()

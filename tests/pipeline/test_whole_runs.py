@@ -147,6 +147,7 @@ def test_every_hit_is_in_the_table_once_in_every_dialect(make_project: MakeProje
     assert "Indexing failed." in failure.reason
 
 
+@pytest.mark.soak
 def test_tables_do_not_depend_on_the_dialect(make_project: MakeProject) -> None:
     tables = []
     for dialect, scope in DIALECTS.items():
@@ -202,6 +203,7 @@ def _other_scene_each_second(seconds: float) -> Image:
     return picture
 
 
+@pytest.mark.soak
 def test_two_paths_with_the_same_content_are_one_upload(make_project: MakeProject) -> None:
     project = make_project(("red",))
     project.add_clip("red", "copies/the same again.mp4", days_ago=2)

@@ -134,7 +134,7 @@ def test_the_keyboard_goes_through_all_libraries_and_the_large_view_shows_each_a
     expect(dialog.locator(".words")).to_have_text("It lasts two years, they said.")
     page.keyboard.press("Escape")
     focused = "document.activeElement.querySelector('.words')?.textContent"
-    page.wait_for_function(f"{focused} === 'It lasts two years, they said.'")
+    page.wait_for_function(f"(words) => {focused} === words", arg="It lasts two years, they said.")
 
 
 def test_what_cannot_be_shown_large_says_why(open_page: OpenPage, library_report: Path) -> None:

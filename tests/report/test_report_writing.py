@@ -186,6 +186,7 @@ def test_an_empty_warehouse_has_a_report(tmp_path: Path) -> None:
     assert "0 hits of" in report.path.read_text()
 
 
+@pytest.mark.soak
 def test_killed_before_any_step_the_earlier_report_or_the_new_one_stands(
     sample: SampleWarehouse, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("way", ["update", "rebuild"])
+@pytest.mark.soak
 def test_killed_at_any_time(template: Path, tmp_path: Path, way: str) -> None:
     trials = run_trials("times", way, template, tmp_path / "trials")
 
