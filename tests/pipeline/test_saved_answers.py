@@ -16,6 +16,7 @@ from tests.pipeline.seeded_library import FIRST_DAY, SeededLibrary, spread
 from visualsearch_pipeline.ledger import IndexMark, Ledger, VideoState
 from visualsearch_pipeline.ledger.schema import coverage, videos
 from visualsearch_pipeline.pipeline.index import poll
+from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject
@@ -92,6 +93,120 @@ def test_one_question_under_two_ids_of_a_set_is_asked_once(library: SeededLibrar
     assert len(library.project.calls("search")) == report.calls == 1
     assert (report.pairs, report.copied) == (120, 60)
     assert library.hits(query_id="again") == library.hits(query_id="zebra")
+
+
+ONE_REQUEST = """\
+    queries:
+      - {id: all, text: zebra horse, filtering_level: low}
+      - {id: good, text: zebra horse, filtering_level: low, min_score: %s}
+      - {id: best, text: zebra horse, filtering_level: low, top_k: 5}
+    """
+
+
+@pytest.fixture
+def strong_score(library: SeededLibrary) -> float:
+    """Two more videos that show both words; a score that they reach, and those with one of the words do not."""
+    strong = library.add({FIRST_DAY: [["zebra horse"]], SECOND_DAY: [["zebra horse"]]})
+    library.project.write_queries("probe", "queries: [{id: probe, text: horse zebra, filtering_level: low}]")
+    library.search("probe")
+    scores = {number: score for (_, number), score in scores_of(library, "probe").items()}
+    least_strong = min(scores[number] for number in strong)
+    most_weak = max(score for number, score in scores.items() if number not in strong)
+    assert most_weak < least_strong
+    return (most_weak + least_strong) / 2
+
+
+def scores_of(library: SeededLibrary, query_set: str) -> dict[tuple[str, str], float]:
+    """The score of each stored hit by query and video; every video has one at most."""
+    with library.project.pipeline() as pipeline:
+        rows = [row for day in (FIRST_DAY, SECOND_DAY) for row in pipeline.store.read_hits(query_set, day).to_pylist()]
+    found = {(row["query_id"], row["video_no"]): row["score"] for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+def assert_each_kept_its_own(library: SeededLibrary, strong_score: float) -> None:
+    """`all` has every hit, `good` those with the score, `best` the five best of each day."""
+    scores = scores_of(library, "street")
+    of_query = {
+        name: {number: score for (query_id, number), score in scores.items() if query_id == name}
+        for name in ("all", "good", "best")
+    }
+    assert len(of_query["all"]) == 22
+    assert of_query["good"] == {number: score for number, score in of_query["all"].items() if score >= strong_score}
+    assert len(of_query["good"]) == 2
+    for day in (FIRST_DAY, SECOND_DAY):
+        of_day = [score for number, score in of_query["all"].items() if library.days[number] == day]
+        kept = [score for number, score in of_query["best"].items() if library.days[number] == day]
+        assert sorted(kept) == sorted(of_day)[-5:]
+    counted = {(query_id, video_no): hits for (name, query_id, video_no), hits in covered(library).items() if hits}
+    assert {key: hits for key, hits in counted.items() if key[0] in of_query} == dict.fromkeys(scores, 1)
+
+
+def test_queries_that_differ_in_what_they_keep_share_one_call(library: SeededLibrary, strong_score: float) -> None:
+    library.project.write_queries("street", ONE_REQUEST % strong_score)
+    mark = library.project.mark()
+
+    report = library.search()
+
+    assert len(library.project.calls("search", since=mark)) == report.calls == 1
+    assert (report.queries, report.pairs, report.copied) == (3, 3 * 62, 0)
+    assert report.calls_saved == 3 * 62 - 1
+    assert report.hits == 22 + 2 + 10
+    assert_each_kept_its_own(library, strong_score)
+    assert library.search().pairs == 0
+    assert len(library.project.calls("search", since=mark)) == 1
+
+
+def test_queries_of_one_request_share_the_call_although_one_of_them_was_answered_in_part(
+    library: SeededLibrary, strong_score: float
+) -> None:
+    library.project.write_queries("street", ONE_REQUEST % strong_score)
+    library.search(query_ids=["all"], days=[FIRST_DAY])
+    library.search(query_ids=["good"], days=[SECOND_DAY])
+    mark = library.project.mark()
+
+    report = library.search()
+
+    assert len(library.project.calls("search", since=mark)) == report.calls == 1
+    assert report.pairs == 31 + 31 + 62
+    assert_each_kept_its_own(library, strong_score)
+
+
+def test_only_the_query_that_keeps_every_hit_goes_on_after_a_full_answer(make_project: MakeProject) -> None:
+    library = SeededLibrary(make_project(()))
+    library.project.write_queries("street", ONE_REQUEST % 0.01)
+    by_day, _ = spread(40, day_count=2, hit_count=3000)
+    library.add(by_day)
+
+    report = library.search()
+
+    calls = len(library.project.calls("search"))
+    alone = SeededLibrary(library.project, library.days)
+    library.project.write_queries("alone", "queries: [{id: every, text: horse zebra, filtering_level: low}]")
+    assert report.calls == calls == alone.search("alone").calls > 3
+    assert (report.pairs, report.truncated) == (120, 0)
+    for query_id in ("all", "good"):
+        found = library.hits(query_id=query_id)
+        assert (len(found), sum(found.values())) == (3000, 3000)
+    assert library.hits(query_id="best").total() == 10
+
+
+def test_a_failed_call_fails_every_query_that_shares_it_and_the_next_run_asks_once(
+    library: SeededLibrary, strong_score: float
+) -> None:
+    library.project.write_queries("street", ONE_REQUEST % strong_score)
+    library.search(query_ids=["good"])
+    fault = FaultRule(operation="search", kind=FaultKind.CODE, code="0003", message="no such thing", count=1)
+    library.project.server.faults.add(fault)
+
+    failed = library.search()
+    mark = library.project.mark()
+    mended = library.search()
+
+    assert [query_id for query_id, _ in failed.failed] == ["all", "best"]
+    assert (mended.failed, mended.calls, len(library.project.calls("search", since=mark))) == ((), 1, 1)
+    assert_each_kept_its_own(library, strong_score)
 
 
 def test_a_forced_run_asks_the_service_and_not_what_it_said_before(library: SeededLibrary) -> None:

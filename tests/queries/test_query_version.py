@@ -10,7 +10,13 @@ import duckdb
 import pytest
 from PIL import Image
 
-from visualsearch_pipeline.queries import load_query_set, query_definition, query_version
+from visualsearch_pipeline.queries import (
+    VideoQuery,
+    load_query_set,
+    query_definition,
+    query_version,
+    request_definition,
+)
 from visualsearch_pipeline.queries.names import RESERVED_SET_NAMES, SQL_KEYWORDS
 from visualsearch_pipeline.warehouse import TABLES
 
@@ -56,6 +62,27 @@ def test_what_is_written_around_a_question_does_not_change_its_version(write_set
 )
 def test_what_is_asked_changes_the_version(write_set: WriteSet, other: str) -> None:
     assert versions(write_set, other) != versions(write_set, BASE)
+
+
+def requests(write_set: WriteSet, text: str) -> list[str]:
+    queries = load_query_set(write_set("street.yaml", text)).queries
+    return [request_definition(query) for query in queries if isinstance(query, VideoQuery)]
+
+
+@pytest.mark.parametrize("limits", ["", ", min_score: 0.9", ", top_k: 5", ", min_score: 0.1, top_k: 7"])
+def test_what_a_query_keeps_is_no_part_of_its_request(write_set: WriteSet, limits: str) -> None:
+    text = f"queries: [{{id: truck, text: a red truck, filtering_level: low{limits}}}]"
+
+    assert [json.loads(request) for request in requests(write_set, text)] == [
+        {"kind": "text", "text": "a red truck", "in": "clips", "filtering_level": "low"}
+    ]
+
+
+def test_a_query_that_differs_in_what_is_sent_is_another_request(write_set: WriteSet) -> None:
+    other = [BASE.replace("red", "blue"), BASE.replace("low", "high"), BASE.replace("text:", "in: audio, text:")]
+    other += [BASE.replace("01-31", "01-30"), BASE.replace("text:", "tag: gate, text:")]
+
+    assert len({request for text in [BASE, *other] for request in requests(write_set, text)}) == 6
 
 
 def test_a_byte_of_the_image_changes_the_version_and_its_place_does_not(folder: Path, write_set: WriteSet) -> None:

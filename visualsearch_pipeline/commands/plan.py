@@ -87,7 +87,9 @@ def _amount(step: Step) -> str:
             return f"{_files(step.calls)}, {size(step.size_bytes)}" if step.size_bytes else _files(step.calls)
         case _:
             calls = f"{step.calls:,} call{'s' if step.calls != 1 else ''}"
-            return calls if step.possible_calls == step.calls else f"{calls}, at most {step.possible_calls:,}"
+            if step.possible_calls != step.calls:
+                calls += f", at most {step.possible_calls:,}"
+            return f"{calls}, {step.calls_saved:,} saved" if step.calls_saved else calls
 
 
 def _files(count: int) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
 from pathlib import PurePosixPath
@@ -13,18 +12,14 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline import media
 from visualsearch_pipeline.api import RateLimits
-from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemState, LibraryVideo, Question, UploadState
+from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemState, LibraryVideo, UploadState
 from visualsearch_pipeline.ledger.schema import api_calls, archive
 from visualsearch_pipeline.ledger.states import ArchiveState
 from visualsearch_pipeline.media import FileVanished, MediaRejected, SourceFile
-from visualsearch_pipeline.pipeline.expected_library_work import (
-    ExpectedImages,
-    expected_library_calls,
-    read_expected_images,
-)
+from visualsearch_pipeline.pipeline.expected_library_work import read_expected_images
+from visualsearch_pipeline.pipeline.expected_searches import read_expected_searches
 from visualsearch_pipeline.pipeline.forecast import (
     ExpectedImport,
-    ExpectedSearches,
     ExpectedUpload,
     ExpectedWork,
     Forecast,
@@ -32,10 +27,7 @@ from visualsearch_pipeline.pipeline.forecast import (
 )
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
-from visualsearch_pipeline.pipeline.search import questions_of
 from visualsearch_pipeline.pipeline.spending import DOWNLOAD_OPERATIONS
-from visualsearch_pipeline.queries import Library, QuerySet, Target, plan
 
 _UPLOAD_OPERATIONS: Final = frozenset({"upload"})
 
@@ -101,7 +93,7 @@ def read_expected_work(pipeline: Pipeline, *, look: bool = True) -> ExpectedWork
         ),
         urls=len(urls),
         imports=tuple(ExpectedImport(task.subject, task.expected_videos, task.estimated_usd) for task in due),
-        searches=tuple(_searches(pipeline, query_set, coming, images) for query_set in pipeline.catalog.sets),
+        searches=read_expected_searches(pipeline, [video.day for video in coming], images),
         image_requests=images.requests,
         image_bytes=images.size_bytes,
         transcripts=len(ledger.fetches.without_transcription("transcripts")) + len(coming),
@@ -152,42 +144,6 @@ def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:
                 found.append((item, info.duration_seconds))
             task.advance()
     return found, refused
-
-
-def _searches(
-    pipeline: Pipeline, query_set: QuerySet, coming: Sequence[_Coming], images: ExpectedImages
-) -> ExpectedSearches:
-    ready_by_day = Counter(pipeline.ledger.videos.count_ready_by_day())
-    by_day = ready_by_day + Counter(video.day for video in coming)
-    library = Library(ready_count=by_day.total(), ready_count_by_day=dict(by_day))
-    questions = questions_of(query_set)
-    unanswered = {question.query_version: pipeline.ledger.searches.unanswered(question) for _, question in questions}
-    calls = possible = 0
-    for query, question in questions:
-        targets = [
-            Target(
-                video_no=video.video_no,
-                day=video.day,
-                tagged=DAY_TAG_PREFIX + video.day.isoformat() in (video.tags or ()),
-            )
-            for video in unanswered[question.query_version]
-        ]
-        targets += _coming_targets(question, coming)
-        planned = len(plan(query, targets, library))
-        calls += planned
-        possible += planned
-        if question.within_hits_of is not None:
-            # Whatever the other query has yet to be asked about, it may hit.
-            possible += len(coming) + len(unanswered.get(question.within_hits_of, ()))
-    elsewhere = expected_library_calls(pipeline, query_set, images)
-    return ExpectedSearches(query_set=query_set.name, calls=calls + elsewhere, possible_calls=possible + elsewhere)
-
-
-def _coming_targets(question: Question, coming: Iterable[_Coming]) -> list[Target]:
-    """The videos that a question will be asked about once they are ready, under names that no service gives."""
-    if question.within_videos is not None or question.within_hits_of is not None:
-        return []
-    return [Target(video_no=f"coming {number}", day=video.day, tagged=True) for number, video in enumerate(coming)]
 
 
 def _mean_keyframe_bytes(pipeline: Pipeline) -> float:

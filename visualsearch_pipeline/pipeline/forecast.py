@@ -37,11 +37,13 @@ class ExpectedSearches:
         query_set: Its name.
         calls: The fewest that can be enough: full answers are split into more.
         possible_calls: With those that depend on what other queries will hit. At least `calls`.
+        calls_saved: Calls about private videos that asking about each (query, video) pair alone would take in addition.
     """
 
     query_set: str
     calls: int
     possible_calls: int
+    calls_saved: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Step:
         size_bytes: What is sent or received.
         video_seconds: Length of the footage that would be indexed.
         costs_usd: What each call costs, in their order.
+        calls_saved: See `ExpectedSearches`.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Step:
     size_bytes: int
     video_seconds: float
     costs_usd: tuple[float, ...]
+    calls_saved: int = 0
 
     @property
     def cost_usd(self) -> float:
@@ -215,7 +219,7 @@ def forecast(work: ExpectedWork, *, limits: RateLimits, budget: BudgetSettings, 
         budget: The price table, and the budgets.
         spent_today_usd: What counts against `budget.per_day_usd` already.
     """
-    steps = tuple(step for step in _steps(work, budget.prices) if step.calls or step.possible_calls)
+    steps = tuple(step for step in _steps(work, budget.prices) if step.calls or step.possible_calls or step.calls_saved)
     return Forecast(
         work=work,
         steps=steps,
@@ -245,7 +249,8 @@ def _steps(work: ExpectedWork, table: PriceSettings) -> Iterable[Step]:
     yield Step("images", OperationFamily.DEFAULT, images, images, work.image_bytes, 0.0, free)
     for planned in work.searches:
         costs = tuple(repeat(each, planned.calls))
-        yield Step(f"search {planned.query_set}", search, planned.calls, planned.possible_calls, 0, 0.0, costs)
+        name, saved = f"search {planned.query_set}", planned.calls_saved
+        yield Step(name, search, planned.calls, planned.possible_calls, 0, 0.0, costs, calls_saved=saved)
     for name, calls in (("transcripts", work.transcripts), ("captions", work.captions)):
         yield Step(name, transcripts, calls, calls, 0, 0.0, tuple(repeat(each, calls)))
     keyframe_bytes = round(work.keyframe_bytes / work.keyframes) if work.keyframes else 0

@@ -65,7 +65,7 @@ from visualsearch_pipeline.queries.plan import (
     split,
 )
 from visualsearch_pipeline.queries.question_parts import FilteringLevel, Medium, Place, QueryImage
-from visualsearch_pipeline.queries.version import query_definition, query_version
+from visualsearch_pipeline.queries.version import query_definition, query_version, request_definition
 
 __all__ = [
     "IMAGE_TOP_K",
@@ -130,6 +130,7 @@ __all__ = [
     "plan_images",
     "query_definition",
     "query_version",
+    "request_definition",
     "split",
     "split_images",
     "top_k_of",

@@ -5,14 +5,17 @@ the question (id, description, tags, comments, the order of keys, a default spel
 part of it; a word, a threshold or a byte of the image is.
 
 `min_score` and `top_k` are part of the question although the service never sees them: hits beyond them are not stored,
-so that a laxer one could not be served from what is stored.
+so that a laxer one could not be served from what is stored. Questions that differ in nothing else are one request, and
+a run that has to ask them all asks it once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC
+from typing import Final
 
 from visualsearch_pipeline.queries.library_models import (
     ImageLibraryQuery,
@@ -29,8 +32,12 @@ from visualsearch_pipeline.queries.models import (
     SavedQuery,
     TextQuery,
     TranscriptQuery,
+    VideoQuery,
     kind_of,
 )
+
+_KEPT_FROM_THE_SERVICE: Final = frozenset({"min_score", "top_k", "within"})
+"""Parts of a question that no request carries: which hits are kept, and which videos are asked about."""
 
 VERSION_LENGTH = 16
 """Hexadecimal digits of a version: 64 bits, far more than a team's questions need to stay apart."""
@@ -47,7 +54,19 @@ def query_definition(query: SavedQuery) -> str:
     A part that is absent leaves no trace, so that a later kind of filter does not change the versions of the queries
     that do not use it.
     """
+    return _canonical({"kind": kind_of(query), **_asked(query)})
+
+
+def request_definition(query: VideoQuery) -> str:
+    """What the service is sent for `query` about any one reach, as canonical JSON.
+
+    Queries for which it is the same can share a call: each keeps of the answer what its own limits let through.
+    """
     asked = {"kind": kind_of(query), **_asked(query)}
+    return _canonical({key: value for key, value in asked.items() if key not in _KEPT_FROM_THE_SERVICE})
+
+
+def _canonical(asked: Mapping[str, object]) -> str:
     return json.dumps(
         {key: value for key, value in asked.items() if value is not None},
         sort_keys=True,
