@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import pyrate_limiter
+from filelock import FileLock
 
 from visualsearch_pipeline.api.errors import LimiterUnavailable
 from visualsearch_pipeline.api.limiter_state import LimiterTransaction, Pause, window_milliseconds
@@ -83,11 +84,13 @@ class SqliteLimiterState:
         # A connection must not be used on the other side of a fork.
         if self._connection is None or self._owner_pid != os.getpid():
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_SCHEMA)
-            connection.commit()
+            # One process at a time: SQLite does not wait for its lock when several turn a new file to WAL at once.
+            with FileLock(f"{self._path}.lock", timeout=_LOCK_TIMEOUT_SECONDS):
+                connection = sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_SECONDS, check_same_thread=False)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.execute(_SCHEMA)
+                connection.commit()
             self._connection, self._owner_pid = connection, os.getpid()
         return self._connection
 
