@@ -30,7 +30,7 @@ test: $(DEVELOPMENT)  ## Run all tests
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 soak: $(DEVELOPMENT)  ## Run the tests that take long: large files, large libraries, many readers
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak $(SOAK)
 
 versions: $(DEVELOPMENT)  ## Run tests with each Python and Dagster that is said to work; TESTS=tests/api chooses
 	scripts/test-versions $(TESTS)
