@@ -1,3 +1,4 @@
+import hashlib
 import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -33,6 +34,11 @@ def found(clip: DemoClip, footage: Path) -> SourceFile:
 
 def inspected(clip: DemoClip, footage: Path) -> InspectedMedia:
     return inspect(found(clip, footage))
+
+
+def hashes(clips: tuple[DemoClip, ...]) -> dict[str, str]:
+    """SHA-256 by file name: a failing comparison of megabytes of bytes would be explained for minutes."""
+    return {clip.path.name: hashlib.sha256(clip.path.read_bytes()).hexdigest() for clip in clips}
 
 
 def spoken(path: Path) -> Iterator[tuple[float, float, str]]:
@@ -126,10 +132,11 @@ def test_query_images_show_what_the_clips_show(clips: tuple[DemoClip, ...], tmp_
 
 @pytest.mark.soak
 def test_the_same_seed_makes_the_same_bytes(clips: tuple[DemoClip, ...], footage: Path, tmp_path: Path) -> None:
-    again = make_clips(tmp_path / "again", days=DAYS)
-    assert [clip.path.read_bytes() for clip in again] == [clip.path.read_bytes() for clip in clips]
-    other = make_clips(tmp_path / "other", days=DAYS, seed=1)
-    assert all(a.path.read_bytes() != b.path.read_bytes() for a, b in zip(clips, other, strict=True))
+    first = hashes(clips)
+    for attempt in range(3):  # an encoder that reads memory it has not set differs only now and then
+        assert hashes(make_clips(tmp_path / f"again-{attempt}", days=DAYS)) == first
+    other = hashes(make_clips(tmp_path / "other", days=DAYS, seed=1))
+    assert all(other[name] != digest for name, digest in first.items())
 
 
 def test_another_number_of_days_is_refused(tmp_path: Path) -> None:

@@ -75,13 +75,19 @@ class StepProcesses:
         self._folder.cleanup()
 
     def run(
-        self, settings_path: Path, *, kill_at: int | None = None, before: Callable[[int], None] = lambda _: None
+        self,
+        settings_path: Path,
+        *,
+        kill_at: int | None = None,
+        of_kind: str | None = None,
+        before: Callable[[int], None] = lambda _: None,
     ) -> StepsRun:
         """Run all steps of a project; killed before the `kill_at`-th call that counts, if it comes to that.
 
         Args:
             settings_path: The project's settings.
             kill_at: Counted from 1; None for never.
+            of_kind: Count only the calls of this name, e.g. `connect`.
             before: Is told the process id before the first step begins.
         """
         with socket.socket(socket.AF_UNIX) as connection:
@@ -93,14 +99,18 @@ class StepProcesses:
             try:
                 before(pid)
                 connection.sendall(b"go")
-                calls = supervise(
-                    listener, pid=pid, until=connection, kill_at=kill_at, timeout_seconds=_TIMEOUT_SECONDS
+                calls, was_killed = supervise(
+                    listener,
+                    pid=pid,
+                    until=connection,
+                    kill_at=kill_at,
+                    of_kind=of_kind,
+                    timeout_seconds=_TIMEOUT_SECONDS,
                 )
                 ended = _read_all(connection)
             finally:
                 os.close(listener)
         _wait_until_gone(pid)
-        was_killed = len(calls) == kill_at
         wrong = None if was_killed or ended == _DONE else ended.decode(errors="replace") or "it ended without a word"
         return StepsRun(was_killed=was_killed, error=wrong, calls=calls)
 

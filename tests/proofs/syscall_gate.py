@@ -145,15 +145,25 @@ def submit(names: Iterable[str]) -> int:
 
 
 def supervise(
-    listener: int, *, pid: int, until: socket.socket, kill_at: int | None, timeout_seconds: float
-) -> tuple[SystemCall, ...]:
-    """Let a process make its calls, and kill it before its `kill_at`-th; returns those it was about to make.
+    listener: int,
+    *,
+    pid: int,
+    until: socket.socket,
+    kill_at: int | None,
+    of_kind: str | None,
+    timeout_seconds: float,
+) -> tuple[tuple[SystemCall, ...], bool]:
+    """Let a process make its calls, and kill it before its `kill_at`-th.
+
+    Returns:
+        The calls that it was about to make, and whether it was killed before the last of them.
 
     Args:
         listener: What `submit` returned in that process.
         pid: The process.
         until: Readable once the process has said something or is gone.
         kill_at: Which call it does not live to make, counted from 1; None for none.
+        of_kind: Count only the calls of this name.
         timeout_seconds: For which a process may make no call at all before it counts as hanging.
 
     Raises:
@@ -161,6 +171,7 @@ def supervise(
     """
     names = {number: name for name, number in _ARCHITECTURES[platform.machine()][2].items()}
     seen: list[SystemCall] = []
+    counted = 0
     end = until.fileno()
     while True:
         ready, _, _ = select.select([listener, end], [], [], timeout_seconds)
@@ -176,17 +187,18 @@ def supervise(
                 fcntl.ioctl(listener, _RECEIVE, asked)
             except OSError:  # The thread that asked is gone already.
                 if end in ready:
-                    return tuple(seen)
+                    return tuple(seen), False
                 continue
             call_id, thread, _, number, _, _, *arguments = _CALL.unpack(asked)
             seen.append(SystemCall(names[number], _about(names[number], thread, arguments)))
-            if len(seen) == kill_at:
+            counted += of_kind in {None, names[number]}
+            if counted == kill_at:
                 os.kill(pid, signal.SIGKILL)
-                return tuple(seen)
+                return tuple(seen), True
             with suppress(FileNotFoundError):
                 fcntl.ioctl(listener, _ANSWER, _REPLY.pack(call_id, 0, 0, _CONTINUE))
         elif end in ready:
-            return tuple(seen)
+            return tuple(seen), False
 
 
 def _about(name: str, thread: int, arguments: list[int]) -> str:

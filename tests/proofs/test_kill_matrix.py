@@ -83,18 +83,22 @@ def bench(tmp_path: Path, clip_shelf: ClipShelf, red_picture: Path) -> Iterator[
 
 @dataclass(frozen=True)
 class Cell:
-    """A run killed before its `number`-th call and run again; `problems` is empty if nothing was lost or doubled."""
+    """A run killed before its `number`-th call and run again; `problems` is empty if nothing was lost or doubled.
+
+    Counted are all calls, or those of one kind.
+    """
 
     number: int
+    of_kind: str | None
     killed_before: SystemCall | None
     problems: tuple[str, ...]
 
 
-def try_cell(bench: Bench, number: int, expected: dict[str, list[Row]]) -> Cell:
-    with bench.project(f"cell-{number}") as project:
-        first = bench.processes.run(project.settings_path, kill_at=number)
+def try_cell(bench: Bench, number: int, of_kind: str | None, expected: dict[str, list[Row]]) -> Cell:
+    with bench.project(f"cell-{of_kind}-{number}") as project:
+        first = bench.processes.run(project.settings_path, kill_at=number, of_kind=of_kind)
         if not first.was_killed:
-            return Cell(number, None, () if first.error is None else (first.error,))
+            return Cell(number, of_kind, None, () if first.error is None else (first.error,))
         again = bench.processes.run(project.settings_path)
         problems = [] if again.error is None else [again.error]
         if again.error is None:
@@ -106,7 +110,7 @@ def try_cell(bench: Bench, number: int, expected: dict[str, list[Row]]) -> Cell:
         if len(accepted) != len(CLIPS):
             problems.append(f"{len(accepted)} uploads were accepted")
         problems += [f"left over: {path.name}" for path in (project.root / "state" / "archive").rglob("*.part")]
-    return Cell(number, first.calls[-1], tuple(problems))
+    return Cell(number, of_kind, first.calls[-1], tuple(problems))
 
 
 def try_cells(bench: Bench, numbers: Iterator[int]) -> list[Cell]:
@@ -122,7 +126,7 @@ def try_cells(bench: Bench, numbers: Iterator[int]) -> list[Cell]:
                 number = next(numbers, None)
             if number is None:
                 return
-            cell = try_cell(bench, number, expected)
+            cell = try_cell(bench, number, None, expected)
             if cell.killed_before is None:
                 is_over.set()
             if cell.problems:
@@ -133,6 +137,12 @@ def try_cells(bench: Bench, numbers: Iterator[int]) -> list[Cell]:
         for future in [pool.submit(work) for _ in range(WORKERS)]:
             future.result()
     return sorted(cells, key=lambda cell: cell.number)
+
+
+def try_first_of_each_kind(bench: Bench) -> list[Cell]:
+    """Before the first call of each kind: threads decide anew which is the n-th, and a kind may be made once."""
+    undisturbed, expected = bench.undisturbed()
+    return [try_cell(bench, 1, kind, expected) for kind in sorted({call.name for call in undisturbed.calls})]
 
 
 def show(cells: list[Cell], *, seconds: float) -> None:
@@ -146,11 +156,12 @@ def show(cells: list[Cell], *, seconds: float) -> None:
 @pytest.mark.timeout(3600)
 def test_killed_before_any_sync_rename_or_connection_and_run_again(bench: Bench) -> None:
     began = time.monotonic()
-    cells = try_cells(bench, itertools.count(1, EVERY))
+    cells = [*try_cells(bench, itertools.count(1, EVERY)), *try_first_of_each_kind(bench)]
     show(cells, seconds=time.monotonic() - began)
     assert [cell for cell in cells if cell.problems] == []
     # A matrix that ended early, or counted next to nothing, would prove nothing.
     assert any(cell.killed_before is None for cell in cells)
+    assert all(cell.killed_before.name == cell.of_kind for cell in cells if cell.killed_before and cell.of_kind)
     assert {cell.killed_before.name for cell in cells if cell.killed_before} >= {"fdatasync", "fsync", "connect"}
 
 

@@ -30,8 +30,9 @@ Sound: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 VideoCodec: TypeAlias = Literal["h264", "hevc", "vp9", "mpeg4"]
 
+# Without x264's macroblock tree: its SIMD code weighs what lay in memory before, so that bytes differ from run to run.
 _ENCODERS: Final[Mapping[VideoCodec, tuple[str, dict[str, str]]]] = {
-    "h264": ("libx264", {"preset": "veryfast", "threads": "1"}),
+    "h264": ("libx264", {"preset": "veryfast", "threads": "1", "x264-params": "mbtree=0"}),
     "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:pools=none:frame-threads=1"}),
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "threads": "1"}),
     "mpeg4": ("mpeg4", {"threads": "1"}),
