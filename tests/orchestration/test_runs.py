@@ -31,6 +31,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield ephemeral
 
 
+@pytest.fixture
+def instance_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    """For runs at once: an instance in memory refuses what another thread locks, one on disk waits as in production."""
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as on_disk:
+        yield on_disk
+
+
 def materialize(
     project: Project,
     instance: dg.DagsterInstance,
@@ -125,19 +132,21 @@ def test_a_run_can_be_told_to_ask_some_queries_or_to_ask_again(
 
 
 def test_two_runs_of_one_query_set_pay_for_its_answers_once(
-    make_project: MakeProject, instance: dg.DagsterInstance
+    make_project: MakeProject, instance_on_disk: dg.DagsterInstance
 ) -> None:
     project = make_project(("red",))
     project.write_queries("street", "queries: [{id: red, text: red}, {id: shape, text: square}]")
     for name in ("media", "uploads"):
-        assert materialize(project, instance, name, days_ago=(1, 1)).success
+        assert materialize(project, instance_on_disk, name, days_ago=(1, 1)).success
     project.server.settle()
-    materialize(project, instance, "videos", days_ago=(1, 1))
+    materialize(project, instance_on_disk, "videos", days_ago=(1, 1))
     # The first answer takes so long that the other run comes while it is awaited.
     project.server.faults.add(FaultRule(operation="search", kind=FaultKind.STALL, seconds=2))
     results: list[dg.ExecuteInProcessResult] = []
     runs = [
-        threading.Thread(target=lambda: results.append(materialize(project, instance, "hits/street", days_ago=(1, 1))))
+        threading.Thread(
+            target=lambda: results.append(materialize(project, instance_on_disk, "hits/street", days_ago=(1, 1)))
+        )
         for _ in range(2)
     ]
     for run in runs:
