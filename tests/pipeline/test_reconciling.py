@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.api import Video
-from visualsearch_pipeline.ledger import Content
-from visualsearch_pipeline.pipeline.ingest import hash_mark, upload_name
 from visualsearch_pipeline.pipeline.reconciling import CLOCK_SKEW, LostUpload, Verdict, find_lost_uploads
+from visualsearch_pipeline.pipeline.upload_marks import hash_mark, upload_name
 
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 SIZES = (1_000, 2_000)
@@ -49,7 +48,6 @@ def worlds(draw: st.DrawFn) -> World:
         intended_at = NOON + timedelta(minutes=draw(st.integers(0, 30)))
         # A file may bear the name under which another one was uploaded before.
         stem = draw(st.sampled_from(["clip", f"clip-{hash_mark(SHA256[(number + 1) % 4])}", "ぬ"]))
-        content = Content(sha256=sha256, day=NOON.date(), uri="", name=f"{stem}.mp4", size_bytes=size_bytes)
         fate = draw(st.sampled_from(["not accepted", "accepted", "claimed"]))
         if fate != "claimed":
             lost.append(LostUpload(sha256=sha256, size_bytes=size_bytes, intended_at=intended_at))
@@ -59,12 +57,12 @@ def worlds(draw: st.DrawFn) -> World:
         tags_now = shows_tags and (status == "PARSE" or draw(st.booleans()))
         size_now = status == "PARSE" or draw(st.booleans())
         skew = draw(st.integers(-int(CLOCK_SKEW.total_seconds()), 600))
-        name = prefix + upload_name(content).removesuffix(".mp4") if keeps_names else OPAQUE[number]
+        own_name = prefix + upload_name(f"{stem}.mp4", sha256=sha256).removesuffix(".mp4")
         library.append(
             entry(
                 f"VI{number}",
                 status=status,
-                video_name=name,
+                video_name=own_name if keeps_names else OPAQUE[number],
                 size=size_bytes if size_now else None,
                 tags=["api", f"sha256:{sha256}"] if tags_now else None,
                 create_time=int((intended_at + timedelta(seconds=skew)).timestamp() * 1000),

@@ -29,9 +29,9 @@ from visualsearch_pipeline.pipeline.comparing import Difference, Finding, compar
 from visualsearch_pipeline.pipeline.index import notice_reindexed
 from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
 from visualsearch_pipeline.pipeline.remote_deletion import settle_remote_deletions
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX
 from visualsearch_pipeline.warehouse import Answer, SearchedPair, replace_hits
 
 _ASKED_ALONE: Final = 50

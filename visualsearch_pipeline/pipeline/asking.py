@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from visualsearch_pipeline.api import ClipHit, FilteringLevel, SearchKind
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX
 from visualsearch_pipeline.queries import (
     DayTag,
     ImageInVideoQuery,

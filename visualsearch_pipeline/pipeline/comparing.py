@@ -13,8 +13,7 @@ from typing import Final
 from visualsearch_pipeline.api import Video, VideoStatus
 from visualsearch_pipeline.ledger import LibraryVideo
 from visualsearch_pipeline.ledger.states import SUPERSEDED_VIDEOS
-from visualsearch_pipeline.pipeline.reconciling import HASH_TAG_PREFIX
-from visualsearch_pipeline.pipeline.url_reconciling import URL_TAG_PREFIX
+from visualsearch_pipeline.pipeline.upload_marks import HASH_TAG_PREFIX, URL_TAG_PREFIX
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 

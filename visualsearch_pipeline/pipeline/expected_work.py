@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
-from pathlib import PurePosixPath
 from typing import Final
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from visualsearch_pipeline.api import RateLimits
 from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemState, LibraryVideo, UploadState
 from visualsearch_pipeline.ledger.schema import api_calls, archive
 from visualsearch_pipeline.ledger.states import ArchiveState
-from visualsearch_pipeline.media import FileVanished, MediaRejected, SourceFile
+from visualsearch_pipeline.media import FileVanished, MediaRejected
 from visualsearch_pipeline.pipeline.expected_library_work import read_expected_images
 from visualsearch_pipeline.pipeline.expected_searches import read_expected_searches
 from visualsearch_pipeline.pipeline.forecast import (
@@ -27,6 +26,7 @@ from visualsearch_pipeline.pipeline.forecast import (
 )
 from visualsearch_pipeline.pipeline.ingest import look_at_source
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.sightings import source_file
 from visualsearch_pipeline.pipeline.spending import DOWNLOAD_OPERATIONS
 
 _UPLOAD_OPERATIONS: Final = frozenset({"upload"})
@@ -135,7 +135,7 @@ def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:
     with pipeline.progress.task("looking into media", total=len(waiting), unit="files") as task:
         for item in waiting:
             try:
-                info = media.probe(_source_file(item), storage_options=pipeline.storage_options)
+                info = media.probe(source_file(item), storage_options=pipeline.storage_options)
             except MediaRejected:
                 refused += 1
             except FileVanished:
@@ -168,14 +168,3 @@ def _speed(
 
 def _number(row: Mapping[str, object], column: str) -> float:
     return float(str(row[column] or 0))
-
-
-def _source_file(item: Item) -> SourceFile:
-    return SourceFile(
-        uri=item.uri,
-        relative_path=item.name,
-        name=PurePosixPath(item.name).name,
-        size_bytes=item.size_bytes,
-        modified_at=item.modified_at,
-        etag=item.etag,
-    )

@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from visualsearch_pipeline.api import ImageHit
 from visualsearch_pipeline.ledger import CoveredImage, LibraryImage, Question
-from visualsearch_pipeline.pipeline.image_reconciling import mark_in_name
-from visualsearch_pipeline.pipeline.ingest import hash_mark
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.upload_marks import hash_mark, mark_in_name
 from visualsearch_pipeline.queries import ImageLibraryQuery, image_counts
 from visualsearch_pipeline.warehouse import TABLES, SearchedImage, merge_image_hits
 from visualsearch_pipeline.warehouse.library_schemas import IMAGE_HITS

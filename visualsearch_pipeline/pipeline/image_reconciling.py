@@ -8,16 +8,12 @@ one image alone was sent with. An image that just came may not be found yet, so 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
 
 from visualsearch_pipeline.api import ImageHit
-from visualsearch_pipeline.pipeline.ingest import hash_mark
-
-_MARK: Final = re.compile(rf"(?<![0-9a-f])[0-9a-f]{{{len(hash_mark('0' * 64))}}}(?![0-9a-f])")
+from visualsearch_pipeline.pipeline.upload_marks import hash_mark, mark_in_name
 
 
 @dataclass(frozen=True)
@@ -55,12 +51,6 @@ def find_lost_image(lost: LostImage, found: Sequence[ImageHit], *, claimed: Set[
     if not nameless:
         return ImageVerdict.ABSENT
     return nameless[0] if len(nameless) == 1 and lost.batch_size == 1 else ImageVerdict.UNDECIDED
-
-
-def mark_in_name(name: str | None) -> str | None:
-    """The hash mark that an upload name of ours ends with, in a name as the service gives it back; None without one."""
-    marks = _MARK.findall(name or "")
-    return marks[-1] if marks else None
 
 
 def _age(image_id: str) -> tuple[int, str]:

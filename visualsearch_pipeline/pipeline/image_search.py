@@ -11,8 +11,8 @@ from visualsearch_pipeline.api import FilteringLevel, ImageHit, VisualSearchErro
 from visualsearch_pipeline.ledger import LibraryImage, Question
 from visualsearch_pipeline.pipeline.image_answers import ImageAnswers, identified
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX, HASH_TAG_PREFIX
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX, HASH_TAG_PREFIX
 from visualsearch_pipeline.queries import (
     IMAGE_TOP_K,
     ImageCall,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from pathlib import PurePosixPath
+from datetime import date
 
 from visualsearch_pipeline import media
 from visualsearch_pipeline.ledger import ImageContent, Item, ItemState, Sighting
@@ -15,12 +14,12 @@ from visualsearch_pipeline.media import (
     InspectedImage,
     InvalidPattern,
     MediaRejected,
-    SourceFile,
     SourceUnavailable,
 )
 from visualsearch_pipeline.pipeline.errors import SourceProblem
-from visualsearch_pipeline.pipeline.ingest import readable_upload_name
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+from visualsearch_pipeline.pipeline.sightings import has_changed, is_due, sighting_of, source_file
+from visualsearch_pipeline.pipeline.upload_marks import upload_name
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ def look_at_images(pipeline: Pipeline) -> int:
     settled: list[str] = []
     for file in found.files:
         before = known.get(file.uri)
-        if before is None or before.state is ItemState.GONE or _differs(file, before):
-            sightings.append(_sighting(pipeline, file, before, now=now))
-        elif _is_due(pipeline, file, before, now=now):
+        if before is None or has_changed(file, before):
+            sightings.append(sighting_of(file, before, source, now=now))
+        elif is_due(file, before, source, now=now):
             settled.append(file.uri)
     seen = {file.uri for file in found.files}
     # What could not be listed is not known to have left.
@@ -95,61 +94,8 @@ def ingest_images(pipeline: Pipeline, *, days: Sequence[date] | None = None) -> 
     return ImageIngestReport(accepted=accepted, duplicates=duplicates, set_aside=refused)
 
 
-def source_file(item: Item) -> SourceFile:
-    """The file of the source that an item is, as it was last listed."""
-    return SourceFile(
-        uri=item.uri,
-        relative_path=item.name,
-        name=PurePosixPath(item.name).name,
-        size_bytes=item.size_bytes,
-        modified_at=item.modified_at,
-        etag=item.etag,
-    )
-
-
 def _is_there(item: Item) -> bool:
     return item.state is not ItemState.GONE
-
-
-def _differs(file: SourceFile, item: Item) -> bool:
-    return (file.size_bytes, file.modified_at, file.etag) != (item.size_bytes, item.modified_at, item.etag)
-
-
-def _is_due(pipeline: Pipeline, file: SourceFile, item: Item, *, now: datetime) -> bool:
-    """Whether an unchanged file can be looked into now and could not before."""
-    if item.state is ItemState.SETTLING:
-        return _is_settled(pipeline, file, item, now=now)
-    return item.state is ItemState.SKIPPED and item.day >= pipeline.settings.source.start_date
-
-
-def _sighting(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> Sighting:
-    source = pipeline.settings.source
-    try:
-        day = before.day if before else media.day_of(file, partition_by=source.partition_by, seen_at=now).day
-    except InvalidPattern as error:
-        raise SourceProblem(f"`source.partition_by`: {error}") from error
-    state, reason = ItemState.SETTLING, None
-    if day < source.start_date:
-        state = ItemState.SKIPPED
-        reason = f"its day {day} is before source.start_date {source.start_date}; set an earlier one to include it"
-    elif _is_settled(pipeline, file, before, now=now):
-        state = ItemState.FOUND
-    return Sighting(
-        uri=file.uri,
-        name=file.relative_path,
-        day=day,
-        state=state,
-        size_bytes=file.size_bytes,
-        modified_at=file.modified_at,
-        etag=file.etag,
-        reason=reason,
-    )
-
-
-def _is_settled(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> bool:
-    previous = media.Sighting(before.size_bytes, before.modified_at, before.changed_at) if before else None
-    rest = pipeline.settings.source.settle_seconds
-    return media.is_settled(file, previous=previous, seen_at=now, settle_seconds=rest)
 
 
 def _content(item: Item, inspected: InspectedImage) -> ImageContent:
@@ -167,5 +113,5 @@ def _content(item: Item, inspected: InspectedImage) -> ImageContent:
         camera_model=info.camera_model,
         latitude=info.position.latitude if info.position else None,
         longitude=info.position.longitude if info.position else None,
-        upload_name=readable_upload_name(item.name, sha256=inspected.sha256),
+        upload_name=upload_name(item.name, sha256=inspected.sha256),
     )

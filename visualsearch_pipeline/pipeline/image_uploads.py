@@ -27,10 +27,10 @@ from visualsearch_pipeline.api.limits import MAX_TOP_K
 from visualsearch_pipeline.ledger import ImageUpload, Item, ItemState, LeaseOwner, UploadState
 from visualsearch_pipeline.media import FileChanged, FileVanished, MediaRejected
 from visualsearch_pipeline.pipeline.image_reconciling import ImageVerdict, LostImage, find_lost_image
-from visualsearch_pipeline.pipeline.image_source import source_file
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX, HASH_TAG_PREFIX
+from visualsearch_pipeline.pipeline.sightings import source_file
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX, HASH_TAG_PREFIX
 
 SHORT_HASH: Final = 12
 """So many characters of a hash tell an image from every other of ours."""

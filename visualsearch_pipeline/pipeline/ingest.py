@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import PurePosixPath
 from typing import Final
 
 from visualsearch_pipeline import media
@@ -23,10 +22,10 @@ from visualsearch_pipeline.pipeline.errors import SourceProblem
 from visualsearch_pipeline.pipeline.import_source import look_at_imports
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import increments
+from visualsearch_pipeline.pipeline.sightings import has_changed, is_due, sighting_of, source_file
+from visualsearch_pipeline.pipeline.upload_marks import upload_name
 from visualsearch_pipeline.pipeline.url_source import look_at_urls
 
-_NAME_CHARACTERS: Final = 80
-_HASH_CHARACTERS: Final = 16
 _SIGHTINGS_PER_LOOK: Final = 20_000
 """So many new files are kept within seconds."""
 
@@ -94,13 +93,13 @@ def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> So
     counts = {"new": 0, "changed": 0}
     for file in found.files:
         before = known.get(file.uri)
-        if before is None or before.state is ItemState.GONE or _differs(file, before):
+        if before is None or has_changed(file, before):
             if time_box is not None and len(sightings) >= _SIGHTINGS_PER_LOOK:
                 is_kept = False
                 break
             counts["new" if before is None else "changed"] += 1
-            sightings.append(_sighting(pipeline, file, before, now=now))
-        elif _is_due(pipeline, file, before, now=now):
+            sightings.append(sighting_of(file, before, source, now=now))
+        elif is_due(file, before, source, now=now):
             to_inspect.append(file.uri)
     seen = {file.uri for file in found.files}
     gone = [uri for uri, item in known.items() if uri not in seen and item.state is not ItemState.GONE]
@@ -160,16 +159,10 @@ def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items:
     total = sum(item.size_bytes for item in pending)
     with pipeline.progress.task("looking into media", total=total, unit="bytes") as task:
         for item in pending:
-            file = SourceFile(
-                uri=item.uri,
-                relative_path=item.name,
-                name=PurePosixPath(item.name).name,
-                size_bytes=item.size_bytes,
-                modified_at=item.modified_at,
-                etag=item.etag,
-            )
             try:
-                inspected = media.inspect(file, storage_options=pipeline.storage_options, on_progress=increments(task))
+                inspected = media.inspect(
+                    source_file(item), storage_options=pipeline.storage_options, on_progress=increments(task)
+                )
             except MediaRejected as error:
                 refused += 1
                 items.record_refused(
@@ -181,82 +174,12 @@ def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items:
                 items.record_sightings([], gone=[item.uri], seen_at=pipeline.now())
             else:
                 content = _content(item, inspected)
-                is_new = items.record_accepted(
-                    item.uri, content=content, upload_name=upload_name(content), at=pipeline.now()
-                )
+                name = upload_name(content.name, sha256=content.sha256)
+                is_new = items.record_accepted(item.uri, content=content, upload_name=name, at=pipeline.now())
                 accepted += is_new
                 duplicates += not is_new
                 bytes_hashed += inspected.content.size_bytes
     return IngestReport(accepted=accepted, duplicates=duplicates, refused=refused, bytes_hashed=bytes_hashed)
-
-
-def upload_name(content: Content) -> str:
-    """The name a content is uploaded under; see `readable_upload_name`."""
-    return readable_upload_name(content.name, sha256=content.sha256)
-
-
-def readable_upload_name(name: str, *, sha256: str) -> str:
-    """A name to upload a file under: readable, safe in any header, and unique by the hash it carries.
-
-    The service keeps the stem as the entry's name (contract §2.1): an upload whose answer was lost can be found by it.
-    """
-    path = PurePosixPath(name)
-    stem = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in path.stem)
-    stem = "-".join(part for part in stem.split("-") if part)[:_NAME_CHARACTERS]
-    return f"{stem or 'media'}-{hash_mark(sha256)}{path.suffix.lower()}"
-
-
-def hash_mark(sha256: str) -> str:
-    """The part of a content's hash that its upload name carries."""
-    return sha256[:_HASH_CHARACTERS]
-
-
-def _differs(file: SourceFile, item: Item) -> bool:
-    return (file.size_bytes, file.modified_at, file.etag) != (item.size_bytes, item.modified_at, item.etag)
-
-
-def _is_due(pipeline: Pipeline, file: SourceFile, item: Item, *, now: datetime) -> bool:
-    """Whether an unchanged item can be looked into now and could not before."""
-    if item.state is ItemState.SETTLING:
-        return _is_settled(pipeline, file, item, now=now)
-    return item.state is ItemState.SKIPPED and item.day >= pipeline.settings.source.start_date
-
-
-def _sighting(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> Sighting:
-    source = pipeline.settings.source
-    day = before.day if before else _first_day(file, partition_by=source.partition_by, now=now)
-    state, reason = ItemState.SETTLING, None
-    if day < source.start_date:
-        state = ItemState.SKIPPED
-        reason = (
-            f"its day {day} is before source.start_date {source.start_date}; set an earlier start_date to include it"
-        )
-    elif _is_settled(pipeline, file, before, now=now):
-        state = ItemState.FOUND
-    return Sighting(
-        uri=file.uri,
-        name=file.relative_path,
-        day=day,
-        state=state,
-        size_bytes=file.size_bytes,
-        modified_at=file.modified_at,
-        etag=file.etag,
-        reason=reason,
-    )
-
-
-def _first_day(file: SourceFile, *, partition_by: str, now: datetime) -> date:
-    try:
-        return media.day_of(file, partition_by=partition_by, seen_at=now).day
-    except InvalidPattern as error:
-        raise SourceProblem(f"`source.partition_by`: {error}") from error
-
-
-def _is_settled(pipeline: Pipeline, file: SourceFile, before: Item | None, *, now: datetime) -> bool:
-    previous = media.Sighting(before.size_bytes, before.modified_at, before.changed_at) if before else None
-    return media.is_settled(
-        file, previous=previous, seen_at=now, settle_seconds=pipeline.settings.source.settle_seconds
-    )
 
 
 def _keep_problems(pipeline: Pipeline, problems: Sequence[media.DiscoveryProblem], *, now: datetime) -> None:

@@ -16,15 +16,11 @@ from enum import Enum, auto
 from typing import Final
 
 from visualsearch_pipeline.api import Video, VideoStatus
-from visualsearch_pipeline.pipeline.ingest import hash_mark
-
-HASH_TAG_PREFIX: Final = "sha256:"
-DAY_TAG_PREFIX: Final = "day:"
+from visualsearch_pipeline.pipeline.upload_marks import HASH_TAG_PREFIX, hash_mark, mark_in_name
 
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the service's clock and ours may be apart before a time of creation counts as evidence."""
 
-_MARK: Final = re.compile(rf"(?<![0-9a-f])[0-9a-f]{{{len(hash_mark('0' * 64))}}}(?![0-9a-f])")
 _SERVICE_NAME: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -97,7 +93,7 @@ def _has_tag(video: Video, upload: LostUpload) -> bool:
 
 
 def _has_name(video: Video, upload: LostUpload) -> bool:
-    return _hash_tag(video) is None and _mark_in_name(video) == hash_mark(upload.sha256)
+    return _hash_tag(video) is None and mark_in_name(video.video_name) == hash_mark(upload.sha256)
 
 
 def _may_be(video: Video, upload: LostUpload) -> bool:
@@ -120,20 +116,11 @@ def _would_tell(video: Video, *, tags_are_shown: bool) -> bool:
 
 
 def _carries_hash(video: Video) -> bool:
-    return _hash_tag(video) is not None or _mark_in_name(video) is not None
+    return _hash_tag(video) is not None or mark_in_name(video.video_name) is not None
 
 
 def _hash_tag(video: Video) -> str | None:
     return next((tag for tag in video.tags if tag.startswith(HASH_TAG_PREFIX)), None)
-
-
-def _mark_in_name(video: Video) -> str | None:
-    """The hash mark at the end of a name; names were seen with prefixes and escapes added (contract §6.4).
-
-    The last one counts: what a person called the file stands before it, and may be the name of an earlier upload.
-    """
-    marks = _MARK.findall(video.video_name)
-    return marks[-1] if marks else None
 
 
 def is_opaque(video_name: str) -> bool:

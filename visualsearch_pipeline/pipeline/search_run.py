@@ -14,9 +14,9 @@ from visualsearch_pipeline.pipeline.answers import Answers
 from visualsearch_pipeline.pipeline.asking import Answer, ask
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import Task
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX
 from visualsearch_pipeline.pipeline.shared_answers import find_shared
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX
 from visualsearch_pipeline.queries import (
     Library,
     QuerySet,

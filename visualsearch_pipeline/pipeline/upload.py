@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum, auto
 from functools import partial
-from pathlib import PurePosixPath
 
 from visualsearch_pipeline.api import (
     InvalidInput,
@@ -25,14 +24,12 @@ from visualsearch_pipeline.api import (
     VisualSearchError,
 )
 from visualsearch_pipeline.ledger import Content, Item, ItemState, LeaseOwner, Upload, UploadState
-from visualsearch_pipeline.media import SourceContent, SourceFile
+from visualsearch_pipeline.media import SourceContent
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import Task
 from visualsearch_pipeline.pipeline.reconciling import (
     CLOCK_SKEW,
-    DAY_TAG_PREFIX,
-    HASH_TAG_PREFIX,
     LostUpload,
     Verdict,
     find_lost_uploads,
@@ -44,7 +41,9 @@ from visualsearch_pipeline.pipeline.repeating import (
     library_since,
     look_for,
 )
+from visualsearch_pipeline.pipeline.sightings import source_file
 from visualsearch_pipeline.pipeline.stopping import stopping_error
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX, HASH_TAG_PREFIX
 from visualsearch_pipeline.pipeline.url_uploads import upload_urls
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
 from visualsearch_pipeline.pipeline.worker_pool import worker_pool
@@ -175,7 +174,7 @@ def _send(
     intended_at = queued.intended_at or pipeline.now()
     uploads.record_intent(queued.sha256, at=pipeline.now())
     source = SourceAskedAgain(
-        SourceContent(_source_file(item), pipeline.storage_options),
+        SourceContent(source_file(item), pipeline.storage_options),
         look=lambda: look_for(pipeline, content, intended_at=intended_at),
     )
     try:
@@ -334,14 +333,3 @@ def _waited_enough(pipeline: Pipeline, upload: Upload) -> bool:
         return True
     waited = (pipeline.now() - upload.attempted_at).total_seconds()
     return waited >= pipeline.settings.api.lost_answer_wait_seconds
-
-
-def _source_file(item: Item) -> SourceFile:
-    return SourceFile(
-        uri=item.uri,
-        relative_path=item.name,
-        name=PurePosixPath(item.name).name,
-        size_bytes=item.size_bytes,
-        modified_at=item.modified_at,
-        etag=item.etag,
-    )

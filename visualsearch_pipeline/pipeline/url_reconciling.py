@@ -16,9 +16,9 @@ from typing import Final
 from visualsearch_pipeline.api import Video, VideoStatus
 from visualsearch_pipeline.media.media_url import MediaUrl, UnusableUrl
 from visualsearch_pipeline.pipeline.reconciling import CLOCK_SKEW, Verdict, is_opaque
+from visualsearch_pipeline.pipeline.upload_marks import HASH_TAG_PREFIX, URL_TAG_PREFIX
 
-URL_TAG_PREFIX: Final = "url:"
-_OURS: Final = ("sha256:", URL_TAG_PREFIX)
+_OURS: Final = (HASH_TAG_PREFIX, URL_TAG_PREFIX)
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,11 @@ from visualsearch_pipeline.media.media_url import MediaUrl
 from visualsearch_pipeline.media.url_list import ListedUrl, read_url_list
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
-from visualsearch_pipeline.pipeline.reconciling import DAY_TAG_PREFIX, Verdict
+from visualsearch_pipeline.pipeline.reconciling import Verdict
 from visualsearch_pipeline.pipeline.repeating import library_since
 from visualsearch_pipeline.pipeline.stopping import stopping_error
-from visualsearch_pipeline.pipeline.url_reconciling import URL_TAG_PREFIX, LostFetch, find_lost_fetches
+from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX, URL_TAG_PREFIX
+from visualsearch_pipeline.pipeline.url_reconciling import LostFetch, find_lost_fetches
 from visualsearch_pipeline.pipeline.url_source import refusal_of
 from visualsearch_pipeline.pipeline.waits import Starts, WaitGivenUp
 from visualsearch_pipeline.pipeline.worker_pool import worker_pool
