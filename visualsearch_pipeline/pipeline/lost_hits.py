@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger.schema import coverage
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
-from visualsearch_pipeline.warehouse.schemas import HITS
+from visualsearch_pipeline.warehouse.hit_schemas import HITS
 
 _STEP = "hits"
 

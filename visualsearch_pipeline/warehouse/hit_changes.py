@@ -22,9 +22,9 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from visualsearch_pipeline.warehouse.hit_schemas import ANSWERED, HIT_CHANGES
 from visualsearch_pipeline.warehouse.hits import SearchedPair
 from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
-from visualsearch_pipeline.warehouse.schemas import ANSWERED, HIT_CHANGES
 
 MOVED_SECONDS: Final = 0.5
 """Two clips that overlap are the same hit; it moved if it begins or ends by more than this elsewhere."""

@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
-from visualsearch_pipeline.warehouse.schemas import HITS
+from visualsearch_pipeline.warehouse.hit_schemas import HITS
 
 
 @dataclass(frozen=True, slots=True)

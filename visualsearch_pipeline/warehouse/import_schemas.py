@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from visualsearch_pipeline.warehouse.shared_columns import DAY, STRING
+from visualsearch_pipeline.warehouse.shared_columns import DAY, STRING, VIDEO_NO
 from visualsearch_pipeline.warehouse.table_spec import TIMESTAMP, ColumnSpec, TableSpec
 
 IMPORTED_VIDEOS: Final = TableSpec(
@@ -16,7 +16,7 @@ IMPORTED_VIDEOS: Final = TableSpec(
     columns=(
         ColumnSpec("entry_id", STRING, "The import's id in the file of imports.", nullable=False),
         ColumnSpec("day", DAY, "The UTC date on which the import was due.", nullable=False),
-        ColumnSpec("video_no", STRING, "The video in the service's library.", nullable=False),
+        VIDEO_NO,
         ColumnSpec("library", STRING, "private or public.", nullable=False),
         ColumnSpec("video_name", STRING, "Its title, as the service knows it."),
         ColumnSpec("post_url", STRING, "Where the post is, as the service says."),

@@ -7,13 +7,26 @@ from typing import Final
 import pyarrow as pa
 
 from visualsearch_pipeline.warehouse.shared_columns import (
+    ANSWERED_MEANING,
+    BY_RANK,
+    BY_SET_AND_DAY,
+    COVERED_AT,
+    COVERED_HITS,
+    COVERED_TRUNCATED,
     DAY,
-    DAY_MEANING,
     DOUBLE,
     INTEGER,
+    ITEM_DAY,
+    KEYFRAME_COLUMNS,
+    MATCH_COLUMNS,
     QUERY_COLUMNS,
-    RUN_MEANING,
+    RANK,
+    RUN_ID,
+    SEARCHED_AT,
+    SHA256,
     STRING,
+    VIDEO_NAME,
+    VIDEO_PLACE_COLUMNS,
 )
 from visualsearch_pipeline.warehouse.table_spec import TIMESTAMP, ColumnSpec, TableSpec
 
@@ -32,7 +45,7 @@ IMAGES: Final = TableSpec(
     columns=(
         ColumnSpec("sha256", STRING, "SHA-256 of the file's bytes, hexadecimal.", nullable=False),
         _IMAGE_ID,
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
+        ITEM_DAY,
         ColumnSpec("media_uri", STRING, "The source file.", nullable=False),
         ColumnSpec("media_name", STRING, "The source file's name."),
         ColumnSpec("state", STRING, "pending, sending, uncertain, uploaded or refused.", nullable=False),
@@ -52,28 +65,28 @@ IMAGE_HITS: Final = TableSpec(
     description="One row per private image that a saved query found.",
     columns=(
         *QUERY_COLUMNS,
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
+        ITEM_DAY,
         ColumnSpec("image_id", STRING, "The image in the service's library.", nullable=False),
-        ColumnSpec("sha256", STRING, "SHA-256 of the source file's bytes, hexadecimal."),
+        SHA256,
         ColumnSpec("media_uri", STRING, "The source file."),
         ColumnSpec("image_name", STRING, "The image's name as the service knows it."),
         ColumnSpec("score", DOUBLE, "How well it matches, 0 to 1; absent where the service leaves it out."),
-        ColumnSpec("rank", pa.int32(), "1 for the best score of this query version on this day.", nullable=False),
+        RANK,
         *_CAPTURE_COLUMNS,
         ColumnSpec(
             "bucket", STRING, "Bucket of the image at the service, where it tells; its links expire and are not kept."
         ),
         ColumnSpec("blob", STRING, "Path of the image in that bucket."),
-        ColumnSpec("searched_at", TIMESTAMP, "When the service gave this answer.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
+        SEARCHED_AT,
+        RUN_ID,
         ColumnSpec(
             "found_at", TIMESTAMP, "When this query version first found it; absent in rows of before it was kept."
         ),
         ColumnSpec("found_run_id", STRING, "The run that first found it."),
     ),
     version=2,
-    sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("rank", "ascending")),
-    partition_by=("query_set", "day"),
+    sort_by=BY_RANK,
+    partition_by=BY_SET_AND_DAY,
 )
 
 IMAGE_COVERAGE: Final = TableSpec(
@@ -82,14 +95,14 @@ IMAGE_COVERAGE: Final = TableSpec(
     columns=(
         *QUERY_COLUMNS,
         ColumnSpec("image_id", STRING, "The image that was searched.", nullable=False),
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
+        ITEM_DAY,
         ColumnSpec("hits", INTEGER, "1 if it was found, else 0.", nullable=False),
         ColumnSpec("truncated", pa.bool_(), "Whether it may match beyond what the service can return.", nullable=False),
-        ColumnSpec("searched_at", TIMESTAMP, "When it was searched.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
+        COVERED_AT,
+        RUN_ID,
     ),
     sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("image_id", "ascending")),
-    partition_by=("query_set", "day"),
+    partition_by=BY_SET_AND_DAY,
 )
 
 PUBLIC_HITS: Final = TableSpec(
@@ -100,21 +113,17 @@ PUBLIC_HITS: Final = TableSpec(
         ColumnSpec("day", DAY, _ASKED_MEANING, nullable=False),
         ColumnSpec("platform", STRING, "tiktok, youtube or instagram; absent for phrases, which are searched on all."),
         ColumnSpec("video_no", STRING, "The public video.", nullable=False),
-        ColumnSpec("video_name", STRING, "The video's name as the service knows it."),
-        ColumnSpec("start_seconds", DOUBLE, "Where the match begins, in seconds from the start of the video."),
-        ColumnSpec("end_seconds", DOUBLE, "Where it ends, in seconds; absent where the service names no end."),
-        ColumnSpec("score", DOUBLE, "How well it matches, 0 to 1; absent for transcript phrases."),
-        ColumnSpec("rank", pa.int32(), "1 for the best score of this query version on this day.", nullable=False),
+        VIDEO_NAME,
+        *MATCH_COLUMNS,
+        RANK,
         ColumnSpec("text", STRING, "The words that matched, where the service gives them."),
-        ColumnSpec("keyframe_bucket", STRING, "Bucket of the picture that stands for the match."),
-        ColumnSpec("keyframe_blob", STRING, "Path of that picture in its bucket."),
-        ColumnSpec("video_bucket", STRING, "Bucket of the video."),
-        ColumnSpec("video_blob", STRING, "Path of the video in its bucket."),
-        ColumnSpec("asked_at", TIMESTAMP, "When the service gave this answer.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
+        *KEYFRAME_COLUMNS,
+        *VIDEO_PLACE_COLUMNS,
+        ColumnSpec("asked_at", TIMESTAMP, ANSWERED_MEANING, nullable=False),
+        RUN_ID,
     ),
-    sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("rank", "ascending")),
-    partition_by=("query_set", "day"),
+    sort_by=BY_RANK,
+    partition_by=BY_SET_AND_DAY,
 )
 
 PUBLIC_VIDEOS: Final = TableSpec(
@@ -147,13 +156,11 @@ PUBLIC_ANSWERS: Final = TableSpec(
     columns=(
         *QUERY_COLUMNS,
         ColumnSpec("day", DAY, "The UTC date on which it was asked.", nullable=False),
-        ColumnSpec("hits", INTEGER, "How many hits it has.", nullable=False),
-        ColumnSpec(
-            "truncated", pa.bool_(), "Whether the service may hold more hits than it can return.", nullable=False
-        ),
+        COVERED_HITS,
+        COVERED_TRUNCATED,
         ColumnSpec("calls", INTEGER, "How many calls it took; 0 where the answer of the same question was copied."),
         ColumnSpec("asked_at", TIMESTAMP, "When the last of them was answered.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
+        RUN_ID,
     ),
     sort_by=(("query_set", "ascending"), ("query_id", "ascending"), ("day", "ascending")),
 )

@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from visualsearch_pipeline.warehouse.errors import ParquetFileError, SchemaMismatchError
+from visualsearch_pipeline.warehouse.hit_schemas import HITS
 from visualsearch_pipeline.warehouse.places import TableFile, locate, place
-from visualsearch_pipeline.warehouse.schemas import HITS, STORED
+from visualsearch_pipeline.warehouse.schemas import STORED
 from visualsearch_pipeline.warehouse.storage import LEFTOVER_AGE_SECONDS, Storage
 from visualsearch_pipeline.warehouse.table_spec import TableSpec
 

@@ -1,4 +1,4 @@
-"""The tables of the warehouse: the one place where a column, its type and its meaning are written down.
+"""The tables of the warehouse, with those of the `*_schemas` beside it: here each column, its type and meaning stand.
 
 A change here is additive (a nullable column, and `version` one higher), so that files of every earlier version stay
 readable. Tables with a `day` in their path have one file per day (and query set); the others are one file.
@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from visualsearch_pipeline.warehouse.hit_schemas import ANSWERED, HIT_CHANGES, HITS
 from visualsearch_pipeline.warehouse.import_schemas import IMPORTED_VIDEOS
 from visualsearch_pipeline.warehouse.library_schemas import (
     IMAGE_COVERAGE,
@@ -22,112 +23,37 @@ from visualsearch_pipeline.warehouse.library_schemas import (
     PUBLIC_VIDEOS,
 )
 from visualsearch_pipeline.warehouse.shared_columns import (
+    BY_SET_AND_DAY,
+    COVERED_AT,
+    COVERED_HITS,
+    COVERED_TRUNCATED,
     DAY,
-    DAY_MEANING,
     DOUBLE,
     INTEGER,
+    ITEM_DAY,
+    ITEM_DAY_IF_KNOWN,
+    MEDIA_URI_OF_VIDEO,
     QUERY_COLUMNS,
-    RUN_MEANING,
+    RUN_ID,
     STRING,
+    VIDEO_NAME,
+    VIDEO_NO,
 )
 from visualsearch_pipeline.warehouse.summaries import HITS_BY_DAY
 from visualsearch_pipeline.warehouse.table_spec import TIMESTAMP, ColumnSpec, TableSpec
 from visualsearch_pipeline.warehouse.upkeep_schemas import API_CALL_TOTALS, REMOTE_DELETIONS
 
-HITS: Final = TableSpec(
-    name="hits",
-    description="One row per match: a saved query found something in a video. Overlapping matches stay as they came.",
-    columns=(
-        *QUERY_COLUMNS,
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
-        ColumnSpec("video_no", STRING, "The video in the service's library.", nullable=False),
-        ColumnSpec("media_uri", STRING, "The source file of the video."),
-        ColumnSpec("video_name", STRING, "The video's name as the service knows it."),
-        ColumnSpec("start_seconds", DOUBLE, "Where the match begins, in seconds from the start of the video."),
-        ColumnSpec("end_seconds", DOUBLE, "Where it ends, in seconds; absent where the service names no end."),
-        ColumnSpec("score", DOUBLE, "How well it matches, 0 to 1; absent for transcript phrases."),
-        ColumnSpec("rank", pa.int32(), "1 for the best score of this query version on this day.", nullable=False),
-        ColumnSpec("text", STRING, "The words or the caption that matched, where the service gives them."),
-        ColumnSpec("keyframe_bucket", STRING, "Bucket of the picture that stands for the match."),
-        ColumnSpec("keyframe_blob", STRING, "Path of that picture in its bucket."),
-        ColumnSpec("video_bucket", STRING, "Bucket of the video."),
-        ColumnSpec("video_blob", STRING, "Path of the video in its bucket."),
-        ColumnSpec("searched_at", TIMESTAMP, "When the service gave this answer.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
-    ),
-    sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("rank", "ascending")),
-    partition_by=("query_set", "day"),
-)
-
-HIT_CHANGES: Final = TableSpec(
-    name="hit_changes",
-    description=(
-        "One row per hit that is new, gone or moved since the answer before to the same query about the same video. "
-        "A query's first run over old footage changes nothing; footage that arrives later does."
-    ),
-    columns=(
-        *QUERY_COLUMNS,
-        ColumnSpec("previous_query_version", STRING, "The version compared with; absent for footage that arrived."),
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
-        ColumnSpec("video_no", STRING, "The video in the service's library.", nullable=False),
-        ColumnSpec("media_uri", STRING, "The source file of the video."),
-        ColumnSpec("video_name", STRING, "The video's name as the service knows it."),
-        ColumnSpec("change", STRING, "new, gone or moved.", nullable=False),
-        ColumnSpec("start_seconds", DOUBLE, "Where the match begins now, in seconds; absent when it is gone."),
-        ColumnSpec("end_seconds", DOUBLE, "Where it ends now, in seconds; absent when it is gone."),
-        ColumnSpec("score", DOUBLE, "Its score now; absent when it is gone."),
-        ColumnSpec("previous_start_seconds", DOUBLE, "Where it began before, in seconds; absent when it is new."),
-        ColumnSpec("previous_end_seconds", DOUBLE, "Where it ended before, in seconds; absent when it is new."),
-        ColumnSpec("previous_score", DOUBLE, "Its score before; absent when it is new."),
-        ColumnSpec("text", STRING, "The words or the caption that match, or matched."),
-        ColumnSpec("keyframe_bucket", STRING, "Bucket of the picture that stands for the match."),
-        ColumnSpec("keyframe_blob", STRING, "Path of that picture in its bucket."),
-        ColumnSpec("detected_at", TIMESTAMP, "When the answer came that differs.", nullable=False),
-        ColumnSpec("run_id", STRING, "The run that noticed."),
-        ColumnSpec("revision", INTEGER, "Which writing of the day's hits brought the change, from 1.", nullable=False),
-    ),
-    sort_by=(
-        ("revision", "ascending"),
-        ("query_id", "ascending"),
-        ("query_version", "ascending"),
-        ("video_no", "ascending"),
-        ("change", "ascending"),
-        ("start_seconds", "ascending"),
-        ("previous_start_seconds", "ascending"),
-    ),
-    partition_by=("query_set", "day"),
-)
-
-ANSWERED: Final = TableSpec(
-    name="_answered",
-    description="One row per query version and video that was ever answered: what hit_changes compares with.",
-    columns=(
-        *QUERY_COLUMNS,
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
-        ColumnSpec("video_no", STRING, "The video in the service's library.", nullable=False),
-        ColumnSpec(
-            "revision",
-            INTEGER,
-            "Which writing of the day's hits brought the first answer, from 1; 0 if what it found was lost.",
-            nullable=False,
-        ),
-    ),
-    sort_by=(("query_id", "ascending"), ("query_version", "ascending"), ("video_no", "ascending")),
-    partition_by=("query_set", "day"),
-)
-"""Kept beside the tables and not one of them: readers skip names that begin so."""
-
 VIDEOS: Final = TableSpec(
     name="videos",
     description="One row per video in the library, with what it was made of: a file, a URL or an imported post.",
     columns=(
-        ColumnSpec("video_no", STRING, "The video in the service's library.", nullable=False),
-        ColumnSpec("day", DAY, DAY_MEANING),
+        VIDEO_NO,
+        ITEM_DAY_IF_KNOWN,
         ColumnSpec("media_uri", STRING, "The source file; or the URL or post, with *** for each value of its query."),
         ColumnSpec("media_name", STRING, "The source file's name, or what the list calls the URL."),
         ColumnSpec("sha256", STRING, "SHA-256 of the source file's bytes, hexadecimal; absent for URLs and imports."),
         ColumnSpec("state", STRING, "indexing, ready, failed, stuck, missing, replaced or deleted.", nullable=False),
-        ColumnSpec("video_name", STRING, "The video's name as the service knows it."),
+        VIDEO_NAME,
         ColumnSpec("cause", STRING, "Why it failed, in the service's words."),
         ColumnSpec("duration_seconds", DOUBLE, "Length in seconds."),
         ColumnSpec("size_bytes", INTEGER, "Size of the source file in bytes."),
@@ -156,13 +82,11 @@ COVERAGE: Final = TableSpec(
     columns=(
         *QUERY_COLUMNS,
         ColumnSpec("video_no", STRING, "The video that was searched.", nullable=False),
-        ColumnSpec("day", DAY, DAY_MEANING),
-        ColumnSpec("hits", INTEGER, "How many hits it has.", nullable=False),
-        ColumnSpec(
-            "truncated", pa.bool_(), "Whether the service may hold more hits than it can return.", nullable=False
-        ),
-        ColumnSpec("searched_at", TIMESTAMP, "When it was searched.", nullable=False),
-        ColumnSpec("run_id", STRING, RUN_MEANING),
+        ITEM_DAY_IF_KNOWN,
+        COVERED_HITS,
+        COVERED_TRUNCATED,
+        COVERED_AT,
+        RUN_ID,
     ),
     sort_by=(
         ("query_set", "ascending"),
@@ -172,7 +96,7 @@ COVERAGE: Final = TableSpec(
         ("video_no", "ascending"),
     ),
     version=2,
-    partition_by=("query_set", "day"),
+    partition_by=BY_SET_AND_DAY,
     earlier_partitions=((),),
 )
 
@@ -205,14 +129,14 @@ def _segments(name: str, description: str, text: str) -> TableSpec:
         description=description,
         columns=(
             ColumnSpec("video_no", STRING, "The video.", nullable=False),
-            ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
-            ColumnSpec("media_uri", STRING, "The source file of the video."),
+            ITEM_DAY,
+            MEDIA_URI_OF_VIDEO,
             ColumnSpec("segment_index", INTEGER, "Place of the segment within the video, from 0.", nullable=False),
             ColumnSpec("start_seconds", DOUBLE, "Where the segment begins, in seconds from the start of the video."),
             ColumnSpec("end_seconds", DOUBLE, "Where the segment ends, in seconds."),
             ColumnSpec("text", STRING, text),
             ColumnSpec("fetched_at", TIMESTAMP, "When it was fetched from the service.", nullable=False),
-            ColumnSpec("run_id", STRING, RUN_MEANING),
+            RUN_ID,
         ),
         sort_by=(("video_no", "ascending"), ("segment_index", "ascending")),
         partition_by=("day",),
@@ -255,7 +179,7 @@ ARCHIVE: Final = TableSpec(
     columns=(
         ColumnSpec("kind", STRING, "video or keyframe.", nullable=False),
         ColumnSpec("video_no", STRING, "The video it belongs to."),
-        ColumnSpec("day", DAY, DAY_MEANING),
+        ITEM_DAY_IF_KNOWN,
         ColumnSpec("bucket", STRING, "Bucket at the service."),
         ColumnSpec("blob", STRING, "Path in that bucket."),
         ColumnSpec("path", STRING, "Where it lies in the archive."),
@@ -274,7 +198,7 @@ FAILURES: Final = TableSpec(
     columns=(
         ColumnSpec("step", STRING, "The step that failed, such as upload or archive.", nullable=False),
         ColumnSpec("subject", STRING, "What it failed on: a file, a video or a query.", nullable=False),
-        ColumnSpec("day", DAY, DAY_MEANING),
+        ITEM_DAY_IF_KNOWN,
         ColumnSpec("reason", STRING, "Why, and what to do about it."),
         ColumnSpec("count", INTEGER, "How many times in a row.", nullable=False),
         ColumnSpec("retryable", pa.bool_(), "Whether the next run tries again by itself."),

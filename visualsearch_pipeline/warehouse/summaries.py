@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 
 from visualsearch_pipeline.warehouse.places import TableFile
-from visualsearch_pipeline.warehouse.shared_columns import DAY, DAY_MEANING, DOUBLE, INTEGER, QUERY_COLUMNS
+from visualsearch_pipeline.warehouse.shared_columns import DOUBLE, INTEGER, ITEM_DAY, QUERY_COLUMNS
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 
 HITS_BY_DAY: Final = TableSpec(
@@ -22,7 +22,7 @@ HITS_BY_DAY: Final = TableSpec(
     ),
     columns=(
         *QUERY_COLUMNS,
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
+        ITEM_DAY,
         ColumnSpec("hits", INTEGER, "How many hits there are.", nullable=False),
         ColumnSpec("videos", INTEGER, "In how many videos they are.", nullable=False),
         ColumnSpec("scored_hits", INTEGER, "How many of the hits have a score.", nullable=False),

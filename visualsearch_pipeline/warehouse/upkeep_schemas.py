@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from visualsearch_pipeline.warehouse.shared_columns import DAY, DAY_MEANING, DOUBLE, INTEGER, STRING
+from visualsearch_pipeline.warehouse.shared_columns import DAY, DOUBLE, INTEGER, ITEM_DAY, STRING
 from visualsearch_pipeline.warehouse.table_spec import TIMESTAMP, ColumnSpec, TableSpec
 
 API_CALL_TOTALS: Final = TableSpec(
@@ -29,7 +29,7 @@ REMOTE_DELETIONS: Final = TableSpec(
     description="One row per video that `visualsearch delete-remote` deleted from the library, or tried to.",
     columns=(
         ColumnSpec("video_no", STRING, "The video.", nullable=False),
-        ColumnSpec("day", DAY, DAY_MEANING, nullable=False),
+        ITEM_DAY,
         ColumnSpec("sha256", STRING, "SHA-256 of the archived file, computed right before the call.", nullable=False),
         ColumnSpec("archived_path", STRING, "Where the original lies in the archive.", nullable=False),
         ColumnSpec("size_bytes", INTEGER, "Its size in bytes.", nullable=False),

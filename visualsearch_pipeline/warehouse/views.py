@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from visualsearch_pipeline.warehouse.hit_schemas import HITS
 from visualsearch_pipeline.warehouse.library_views import LIBRARY_MACROS, LIBRARY_VIEWS
-from visualsearch_pipeline.warehouse.schemas import ARCHIVE, HITS
+from visualsearch_pipeline.warehouse.schemas import ARCHIVE
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec
 from visualsearch_pipeline.warehouse.view_specs import MacroSpec, ViewSpec
 
