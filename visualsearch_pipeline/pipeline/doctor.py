@@ -220,7 +220,7 @@ def _ledger(settings: Settings) -> Check:
             failures = len(ledger.failures.unresolved())
     except LedgerError as error:
         return Check("ledger", Level.FAILED, "cannot be used", str(error))
-    return Check("ledger", Level.OK, f"opens; {failures} open failures")
+    return Check("ledger", Level.OK, f"opens; open failures: {failures}")
 
 
 def _limits(settings: Settings) -> Check:
