@@ -13,7 +13,7 @@ from visualsearch_pipeline.media import SourceFile, discover
 
 _SETTINGS: Final = """\
 # Written by `visualsearch demo`. Paths are relative to this file.
-# The sandbox behind it runs while `visualsearch demo` or `visualsearch dev` does, and takes the key {api_key}.
+# The sandbox behind it, and the key it takes, are there while `visualsearch demo` or `visualsearch dev` runs.
 # For the real service: remove `base_url` and `rate_limits`, and export VISUALSEARCH_API_KEY.
 api:
   base_url: {base_url}
@@ -119,13 +119,12 @@ def open_project(folder: Path, *, media: Path | None) -> DemoProject:
     return DemoProject(folder=folder.absolute(), footage=(media or folder / "footage").absolute())
 
 
-def write_project(project: DemoProject, *, base_url: str, api_key: str, own_footage: bool) -> None:
+def write_project(project: DemoProject, *, base_url: str, own_footage: bool) -> None:
     """Write what is not there yet: the clips, the query sets, the settings, the workspace.
 
     Args:
         project: where.
         base_url: the sandbox's address for the settings.
-        api_key: a key that it takes, for whoever calls it by hand.
         own_footage: whether the footage is a person's: it is left alone, and the queries are general ones.
 
     Raises:
@@ -150,7 +149,7 @@ def write_project(project: DemoProject, *, base_url: str, api_key: str, own_foot
     project.workspace_path.write_text(_WORKSPACE)
     # The settings come last: they say that the rest is whole.
     project.settings_path.write_text(
-        _SETTINGS.format(base_url=base_url, api_key=api_key, source=_quoted(project.footage), start_date=start_date)
+        _SETTINGS.format(base_url=base_url, source=_quoted(project.footage), start_date=start_date)
     )
 
 

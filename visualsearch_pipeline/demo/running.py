@@ -63,7 +63,7 @@ def run_demo(folder: Path, *, media: Path | None, out: Console, err: Console, ti
         if not project.exists:
             what = f"looking through {project.footage}" if media else f"making sample clips in {project.footage}"
             err.print(Text(what))
-            write_project(project, base_url=sandbox.url, api_key=sandbox.api_key, own_footage=media is not None)
+            write_project(project, base_url=sandbox.url, own_footage=media is not None)
         elif media is not None and str(project.footage) != load_settings(project.settings_path).source.path:
             raise SettingsError(
                 f"{project.folder} holds a demo of other footage. Delete it, or name another with --folder."
