@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Enum, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
@@ -51,3 +53,18 @@ class Text(TypeDecorator[str]):
 
 ByteCount = sa.BigInteger
 """A size in bytes: PostgreSQL's plain integers end at 2 GiB."""
+
+Sha256 = String(64)
+"""A SHA-256 in hexadecimal digits."""
+
+_STATE_CHARACTERS: Final = 16
+
+
+def state_type(states: type[StrEnum]) -> Enum:
+    """One of `states`, kept as its value: text that people and SQL can read."""
+    return Enum(
+        states,
+        native_enum=False,
+        length=_STATE_CHARACTERS,
+        values_callable=lambda kinds: [kind.value for kind in kinds],
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
@@ -10,7 +9,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
-    Enum,
     Float,
     ForeignKey,
     Index,
@@ -20,17 +18,18 @@ from sqlalchemy import (
     Table,
 )
 
-from visualsearch_pipeline.ledger.column_types import ByteCount, Text, UtcDateTime
+from visualsearch_pipeline.ledger.column_types import ByteCount, Sha256, Text, UtcDateTime, state_type
+from visualsearch_pipeline.ledger.shared_columns import (
+    capture_columns,
+    lease_columns,
+    question_columns,
+    sending_columns,
+)
 from visualsearch_pipeline.ledger.states import ArchiveState, ItemState, UploadState, VideoOrigin, VideoState
 
 SCHEMA_VERSION: Final = 2
 
 metadata: Final = MetaData()
-
-
-def _state(states: type[StrEnum]) -> Enum:
-    """A column of one of `states`, kept as its value: text that people and SQL can read."""
-    return Enum(states, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds])
 
 
 schema_version = Table(
@@ -49,7 +48,7 @@ items = Table(
     Column("day", Date, nullable=False, index=True, comment="Partition key: fixed when first seen."),
     Column(
         "state",
-        _state(ItemState),
+        state_type(ItemState),
         nullable=False,
         index=True,
         comment="settling, found, accepted, refused, skipped, gone",
@@ -58,7 +57,7 @@ items = Table(
     Column("size_bytes", ByteCount, nullable=False),
     Column("modified_at", UtcDateTime),
     Column("etag", Text),
-    Column("sha256", String(64), ForeignKey("contents.sha256"), index=True),
+    Column("sha256", Sha256, ForeignKey("contents.sha256"), index=True),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column(
         "changed_at", UtcDateTime, nullable=False, comment="When size or time of modification were last seen to differ."
@@ -69,7 +68,7 @@ items = Table(
 contents = Table(
     "contents",
     metadata,
-    Column("sha256", String(64), primary_key=True),
+    Column("sha256", Sha256, primary_key=True),
     Column("day", Date, nullable=False, index=True, comment="The day of the item that brought it first."),
     Column("uri", Text, nullable=False, comment="The item that brought it first."),
     Column("name", Text, nullable=False),
@@ -81,26 +80,20 @@ contents = Table(
     Column("height", Integer),
     Column("fps", Float),
     Column("has_audio", Boolean),
-    Column("captured_at", UtcDateTime),
-    Column("camera_model", Text),
-    Column("latitude", Float),
-    Column("longitude", Float),
+    *capture_columns(),
     Column("first_seen_at", UtcDateTime, nullable=False),
 )
 
 uploads = Table(
     "uploads",
     metadata,
-    Column("sha256", String(64), ForeignKey("contents.sha256"), primary_key=True),
+    Column("sha256", Sha256, ForeignKey("contents.sha256"), primary_key=True),
     Column("day", Date, nullable=False, index=True),
     Column("upload_name", Text, nullable=False, comment="Unique; carries the hash."),
-    Column("state", _state(UploadState), nullable=False, index=True),
+    Column("state", state_type(UploadState), nullable=False, index=True),
     Column("attempts", Integer, nullable=False, default=0),
-    Column("lease_owner", Text),
-    Column("lease_expires_at", UtcDateTime),
-    Column("intended_at", UtcDateTime, comment="When the first call that may have taken effect was decided on."),
-    Column("attempted_at", UtcDateTime, comment="When the last such call was decided on."),
-    Column("uploaded_at", UtcDateTime),
+    *lease_columns(),
+    *sending_columns(),
     Column("video_no", Text),
     Column("adopted", Boolean, nullable=False, default=False, comment="Found in the library instead of answered."),
     Column("reason", Text),
@@ -112,13 +105,13 @@ videos = Table(
     Column("video_no", Text, primary_key=True),
     Column(
         "sha256",
-        String(64),
+        Sha256,
         ForeignKey("contents.sha256"),
         index=True,
         comment="The content that was sent; none for what the service fetched itself.",
     ),
     Column("day", Date, nullable=False, index=True),
-    Column("state", _state(VideoState), nullable=False, index=True),
+    Column("state", state_type(VideoState), nullable=False, index=True),
     Column("video_name", Text),
     Column("raw_status", Text),
     Column("cause", Text),
@@ -134,7 +127,7 @@ videos = Table(
     Column("uploaded_at", UtcDateTime, nullable=False),
     Column("ready_at", UtcDateTime),
     Column("polled_at", UtcDateTime),
-    Column("origin", _state(VideoOrigin), nullable=False, server_default=VideoOrigin.FILE.value),
+    Column("origin", state_type(VideoOrigin), nullable=False, server_default=VideoOrigin.FILE.value),
     Column("uri", Text, comment="Where the service fetched it, as it may be shown; none for a file of ours."),
     Column("name", Text, comment="What we call it; none for a file of ours, whose content has a name."),
 )
@@ -142,9 +135,7 @@ videos = Table(
 queries = Table(
     "queries",
     metadata,
-    Column("query_set", Text, primary_key=True),
-    Column("query_id", Text, primary_key=True),
-    Column("query_version", Text, primary_key=True),
+    *question_columns(),
     Column("kind", Text, nullable=False),
     Column("asks", Text, nullable=False),
     Column("definition", JSON, nullable=False),
@@ -156,9 +147,7 @@ queries = Table(
 coverage = Table(
     "coverage",
     metadata,
-    Column("query_set", Text, primary_key=True),
-    Column("query_id", Text, primary_key=True),
-    Column("query_version", Text, primary_key=True),
+    *question_columns(),
     Column("video_no", Text, primary_key=True),
     Column("day", Date, nullable=False),
     Column("hits", Integer, nullable=False),
@@ -188,10 +177,10 @@ archive = Table(
     Column("day", Date, nullable=False, index=True),
     Column("bucket", Text),
     Column("blob", Text),
-    Column("state", _state(ArchiveState), nullable=False),
+    Column("state", state_type(ArchiveState), nullable=False),
     Column("path", Text),
     Column("size_bytes", ByteCount),
-    Column("sha256", String(64)),
+    Column("sha256", Sha256),
     Column("proven_by", Text, comment="sha256, size, structure or none"),
     Column("archived_at", UtcDateTime),
 )
@@ -231,7 +220,7 @@ api_calls = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("digest", String(64), primary_key=True, comment="SHA-256 of what was said: said again, it is known."),
+    Column("digest", Sha256, primary_key=True, comment="SHA-256 of what was said: said again, it is known."),
     Column("kind", Text, nullable=False, comment="video, task or unknown"),
     Column("subject", Text, comment="The video_no or task id it is about; none if unknown."),
     Column("claimed_status", Text, comment="What the notice claims. Nothing is done on its word."),

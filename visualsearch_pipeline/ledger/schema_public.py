@@ -6,13 +6,12 @@ from sqlalchemy import Boolean, Column, Date, Float, Integer, Table
 
 from visualsearch_pipeline.ledger.column_types import Text, UtcDateTime
 from visualsearch_pipeline.ledger.schema import metadata
+from visualsearch_pipeline.ledger.shared_columns import question_columns
 
 public_answers = Table(
     "public_answers",
     metadata,
-    Column("query_set", Text, primary_key=True),
-    Column("query_id", Text, primary_key=True),
-    Column("query_version", Text, primary_key=True),
+    *question_columns(),
     Column("day", Date, primary_key=True, comment="The UTC date on which it was asked; the library changes by itself."),
     Column("hits", Integer, nullable=False),
     Column("truncated", Boolean, nullable=False, comment="An answer was as long as the service can make it."),
@@ -24,9 +23,7 @@ public_answers = Table(
 public_platform_answers = Table(
     "public_platform_answers",
     metadata,
-    Column("query_set", Text, primary_key=True),
-    Column("query_id", Text, primary_key=True),
-    Column("query_version", Text, primary_key=True),
+    *question_columns(),
     Column("day", Date, primary_key=True, comment="The UTC date on which it was asked."),
     Column("platform", Text, primary_key=True, comment="One platform of a question that others did not answer yet."),
     Column("hits", Integer, nullable=False, comment="How many rows it has in the file of its day."),

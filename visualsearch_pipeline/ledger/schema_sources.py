@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, Table
 
-from sqlalchemy import JSON, Boolean, Column, Date, Enum, Float, Integer, String, Table
-
-from visualsearch_pipeline.ledger.column_types import Text, UtcDateTime
+from visualsearch_pipeline.ledger.column_types import Sha256, Text, UtcDateTime, state_type
 from visualsearch_pipeline.ledger.schema import metadata
+from visualsearch_pipeline.ledger.shared_columns import lease_columns, sending_columns
 from visualsearch_pipeline.ledger.states import ImportState, UploadState
-
-_IDENTITY_CHARACTERS: Final = 64
-
-
-def _state(states: type[UploadState] | type[ImportState]) -> Enum:
-    return Enum(states, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds])
-
 
 url_uploads = Table(
     "url_uploads",
     metadata,
     Column(
         "identity",
-        String(_IDENTITY_CHARACTERS),
+        Sha256,
         primary_key=True,
         comment="SHA-256 of the URL without its signature. The URL itself may carry a token and is not kept.",
     ),
@@ -32,13 +24,10 @@ url_uploads = Table(
     Column("tags", JSON, nullable=False, comment="Those that the list gives it."),
     Column("place", Text, nullable=False, comment="File and line of the list that named it last."),
     Column("is_wanted", Boolean, nullable=False, comment="Whether the list names it, with a day that counts."),
-    Column("state", _state(UploadState), nullable=False, index=True),
+    Column("state", state_type(UploadState), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
-    Column("lease_owner", Text),
-    Column("lease_expires_at", UtcDateTime),
-    Column("intended_at", UtcDateTime, comment="When the first call that may have taken effect was decided on."),
-    Column("attempted_at", UtcDateTime, comment="When the last such call was decided on."),
-    Column("uploaded_at", UtcDateTime),
+    *lease_columns(),
+    *sending_columns(),
     Column("video_no", Text, index=True),
     Column("adopted", Boolean, nullable=False, comment="Found in the library instead of answered."),
     Column("reason", Text),
@@ -54,13 +43,12 @@ import_tasks = Table(
     Column("platform", Text, nullable=False),
     Column("library", Text, nullable=False, comment="private or public"),
     Column("asks", Text, nullable=False, comment="What is imported, for people."),
-    Column("definition", String(_IDENTITY_CHARACTERS), nullable=False, comment="Hash of everything that is asked."),
+    Column("definition", Sha256, nullable=False, comment="Hash of everything that is asked."),
     Column("expected_videos", Integer, nullable=False),
     Column("estimated_usd", Float, nullable=False),
-    Column("state", _state(ImportState), nullable=False, index=True),
+    Column("state", state_type(ImportState), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
-    Column("lease_owner", Text),
-    Column("lease_expires_at", UtcDateTime),
+    *lease_columns(),
     Column("intended_at", UtcDateTime),
     Column("started_at", UtcDateTime),
     Column("task_id", Text, index=True),

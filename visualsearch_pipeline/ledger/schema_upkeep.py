@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Column, Date, Enum, Float, Index, Integer, String, Table
+from sqlalchemy import Column, Date, Float, Index, Integer, String, Table
 
-from visualsearch_pipeline.ledger.column_types import ByteCount, Text, UtcDateTime
+from visualsearch_pipeline.ledger.column_types import ByteCount, Sha256, Text, UtcDateTime, state_type
 from visualsearch_pipeline.ledger.schema import metadata
 from visualsearch_pipeline.ledger.states import DeletionState, DeliveryState
 
 _NAME_CHARACTERS: Final = 64
-
-
-def _state(states: type[DeliveryState] | type[DeletionState]) -> Enum:
-    return Enum(states, native_enum=False, length=16, values_callable=lambda kinds: [kind.value for kind in kinds])
 
 
 alert_subscriptions = Table(
@@ -36,7 +32,7 @@ alert_deliveries = Table(
     Column("new_hits", Integer, nullable=False),
     Column("payload", Text, nullable=False, comment="What is sent, as JSON; the same bytes each time."),
     Column("destination", Text, comment="Where it went last, without secrets."),
-    Column("state", _state(DeliveryState), nullable=False, index=True),
+    Column("state", state_type(DeliveryState), nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False, index=True),
     Column("attempted_at", UtcDateTime),
@@ -51,7 +47,7 @@ api_call_totals = Table(
     Column("day", Date, primary_key=True, comment="The UTC date on which the calls began."),
     Column("operation", String(_NAME_CHARACTERS), primary_key=True),
     Column("outcome", String(_NAME_CHARACTERS), primary_key=True),
-    Column("asked_sha256", String(64), primary_key=True, comment="Of `asked`: texts may be longer than a key."),
+    Column("asked_sha256", Sha256, primary_key=True, comment="Of `asked`: texts may be longer than a key."),
     Column("asked", Text, comment="Of searches: what they asked, so that spending by query stays right."),
     Column("calls", Integer, nullable=False),
     Column("cost_usd", Float, nullable=False),
@@ -61,13 +57,13 @@ remote_deletions = Table(
     "remote_deletions",
     metadata,
     Column("video_no", String(_NAME_CHARACTERS), primary_key=True),
-    Column("sha256", String(64), nullable=False, comment="Of the archived file, computed right before the call."),
+    Column("sha256", Sha256, nullable=False, comment="Of the archived file, computed right before the call."),
     Column("archived_path", Text, nullable=False),
     Column("size_bytes", ByteCount, nullable=False),
     Column("day", Date, nullable=False),
     Column("reason", Text, nullable=False),
     Column("scope", Text, nullable=False, comment="The part of the account it was to be deleted from."),
-    Column("state", _state(DeletionState), nullable=False, index=True),
+    Column("state", state_type(DeletionState), nullable=False, index=True),
     Column("run_id", Text, nullable=False),
     Column("intended_at", UtcDateTime, nullable=False),
     Column("decided_at", UtcDateTime, comment="When the library was seen to have it no more, or to have it still."),
