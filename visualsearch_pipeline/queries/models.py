@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -20,7 +19,7 @@ from visualsearch_pipeline.queries.library_models import (
     PublicTextQuery,
     PublicTranscriptQuery,
 )
-from visualsearch_pipeline.queries.question_parts import FilteringLevel, Medium, Place, QueryImage
+from visualsearch_pipeline.queries.question_parts import Medium, NamedQuery, PrivateTextQuery, QueryImage, ScoredQuery
 from visualsearch_pipeline.queries.schedules import QuerySchedule
 
 QueryKind: TypeAlias = Literal[
@@ -36,59 +35,27 @@ QueryKind: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextQuery:
+class TextQuery(PrivateTextQuery):
     """A text, searched in the clips, the audio or the captions of the library (contract §2.8).
 
     Attributes:
-        id: Unique in its set.
-        text: What to look for; never empty.
         medium: What the text is compared with.
-        filtering_level: The service's threshold; None ranks everything.
-        min_score: Hits below it are dropped by us, 0 to 1.
-        top_k: Of each day only so many hits are kept, the best; None keeps all.
-        tag: Only videos with this tag.
-        camera: Only videos of this camera model.
-        taken_after: Only videos taken at or after this time, UTC, whole seconds.
-        near: Only videos taken near this place.
-        description: For people; not part of the question.
-        tags: For people; not part of the question.
     """
 
-    id: str
-    text: str
     medium: Medium = "clips"
-    filtering_level: FilteringLevel | None = None
-    min_score: float | None = None
-    top_k: int | None = None
-    tag: str | None = None
-    camera: str | None = None
-    taken_after: datetime | None = None
-    near: Place | None = None
-    description: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageQuery:
+class ImageQuery(ScoredQuery):
     """An image, compared with the clips of the whole library (contract §2.9).
 
     Attributes:
-        id: Unique in its set.
         image: The image to compare with.
         similarity: The service's threshold, 0 to 1.
-        min_score: Hits below it are dropped by us, 0 to 1.
-        top_k: Of each day only so many hits are kept, the best; None keeps all.
-        description: For people; not part of the question.
-        tags: For people; not part of the question.
     """
 
-    id: str
     image: QueryImage
     similarity: float = 0.85
-    min_score: float | None = None
-    top_k: int | None = None
-    description: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,45 +87,29 @@ Candidates: TypeAlias = EachVideo | HitVideos | ListedVideos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageInVideoQuery:
+class ImageInVideoQuery(ScoredQuery):
     """An image and a prompt, searched within one video at a time (contract §2.10).
 
     Attributes:
-        id: Unique in its set.
         image: The image to look for.
         prompt: What about the image matters; never empty.
         within: The videos to look in.
-        min_score: Hits below it are dropped by us, 0 to 1.
-        top_k: Of each day only so many hits are kept, the best; None keeps all.
-        description: For people; not part of the question.
-        tags: For people; not part of the question.
     """
 
-    id: str
     image: QueryImage
     prompt: str
     within: Candidates = EachVideo()
-    min_score: float | None = None
-    top_k: int | None = None
-    description: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptQuery:
+class TranscriptQuery(NamedQuery):
     """A phrase, found literally in what was said, in any letter case (contract §2.11).
 
     Attributes:
-        id: Unique in its set.
         transcript: The phrase; never empty.
-        description: For people; not part of the question.
-        tags: For people; not part of the question.
     """
 
-    id: str
     transcript: str
-    description: str | None = None
-    tags: tuple[str, ...] = ()
 
 
 VideoQuery: TypeAlias = TextQuery | ImageQuery | ImageInVideoQuery | TranscriptQuery
@@ -272,12 +223,12 @@ def kind_of(query: SavedQuery) -> QueryKind:
 
 def top_k_of(query: SavedQuery) -> int | None:
     """How many hits of each day `query` keeps; None for all. Phrases have no score to choose by."""
-    return None if isinstance(query, TranscriptQuery | PublicTranscriptQuery) else query.top_k
+    return query.top_k if isinstance(query, ScoredQuery) else None
 
 
 def min_score_of(query: SavedQuery) -> float | None:
     """The score below which `query` keeps no hit; None for any. Phrases have no score."""
-    return None if isinstance(query, TranscriptQuery | PublicTranscriptQuery) else query.min_score
+    return query.min_score if isinstance(query, ScoredQuery) else None
 
 
 def asks(query: SavedQuery) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Literal
+from datetime import datetime
+from typing import Literal, TypedDict
 
 from visualsearch_pipeline.located_yaml import YamlProblem, nearest_word
 from visualsearch_pipeline.queries.entry_values import HitVideosEntry, PlaceEntry
@@ -15,6 +16,7 @@ from visualsearch_pipeline.queries.file_format import (
     PublicImageEntry,
     PublicTextEntry,
     PublicTranscriptEntry,
+    QueryEntry,
     TextEntry,
     TranscriptEntry,
 )
@@ -40,12 +42,38 @@ from visualsearch_pipeline.queries.models import (
     TranscriptQuery,
 )
 from visualsearch_pipeline.queries.preparing import PreparedFile
-from visualsearch_pipeline.queries.question_parts import Place, QueryImage
+from visualsearch_pipeline.queries.question_parts import FilteringLevel, Place, QueryImage
 from visualsearch_pipeline.queries.version import query_version
 
 
 class _UnusableQueryError(Exception):
     """One query of a well-formed file cannot be asked."""
+
+
+class _Named(TypedDict):
+    """The fields of a `NamedQuery`, checked by name and type where they are passed on."""
+
+    id: str
+    description: str | None
+    tags: tuple[str, ...]
+
+
+class _Scored(_Named):
+    """Those of a `ScoredQuery`."""
+
+    min_score: float | None
+    top_k: int | None
+
+
+class _Asked(TypedDict):
+    """Those that a `PrivateTextQuery` has besides."""
+
+    text: str
+    filtering_level: FilteringLevel | None
+    tag: str | None
+    camera: str | None
+    taken_after: datetime | None
+    near: Place | None
 
 
 def repeated_ids(prepared: PreparedFile) -> Iterator[YamlProblem]:
@@ -112,89 +140,52 @@ def _open_query(
         case TextEntry():
             return _text_query(entry)
         case ImageEntry():
-            return ImageQuery(
-                id=entry.id,
-                image=open_image(entry.image),
-                similarity=entry.similarity,
-                min_score=entry.min_score,
-                top_k=entry.top_k,
-                description=entry.description,
-                tags=entry.tags,
-            )
+            return ImageQuery(image=open_image(entry.image), similarity=entry.similarity, **_scored(entry))
         case ImageInVideoEntry():
             return ImageInVideoQuery(
-                id=entry.id,
-                image=open_image(entry.image),
-                prompt=entry.prompt,
-                within=_candidates(entry, others),
-                min_score=entry.min_score,
-                top_k=entry.top_k,
-                description=entry.description,
-                tags=entry.tags,
+                image=open_image(entry.image), prompt=entry.prompt, within=_candidates(entry, others), **_scored(entry)
             )
         case TranscriptEntry():
-            return TranscriptQuery(
-                id=entry.id, transcript=entry.transcript, description=entry.description, tags=entry.tags
-            )
+            return TranscriptQuery(transcript=entry.transcript, **_named(entry))
         case PublicTextEntry():
             return PublicTextQuery(
-                id=entry.id,
                 text=entry.text,
                 platforms=_platforms(entry.public),
                 medium=entry.medium,
                 filtering_level=entry.filtering_level,
-                min_score=entry.min_score,
-                top_k=entry.top_k,
-                description=entry.description,
-                tags=entry.tags,
+                **_scored(entry),
             )
         case PublicImageEntry():
             return PublicImageQuery(
-                id=entry.id,
                 image=open_image(entry.image),
                 platforms=_platforms(entry.public),
                 similarity=entry.similarity,
-                min_score=entry.min_score,
-                top_k=entry.top_k,
-                description=entry.description,
-                tags=entry.tags,
+                **_scored(entry),
             )
         case PublicTranscriptEntry():
-            return PublicTranscriptQuery(
-                id=entry.id, transcript=entry.transcript, description=entry.description, tags=entry.tags
-            )
+            return PublicTranscriptQuery(transcript=entry.transcript, **_named(entry))
 
 
 def _text_query(entry: TextEntry) -> TextQuery | ImageLibraryQuery:
-    near = _place(entry.near)
-    if entry.medium == "images":
-        return ImageLibraryQuery(
-            id=entry.id,
-            text=entry.text,
-            filtering_level=entry.filtering_level,
-            min_score=entry.min_score,
-            top_k=entry.top_k,
-            tag=entry.tag,
-            camera=entry.camera,
-            taken_after=entry.taken_after,
-            near=near,
-            description=entry.description,
-            tags=entry.tags,
-        )
-    return TextQuery(
-        id=entry.id,
+    asked = _Asked(
         text=entry.text,
-        medium=entry.medium,
         filtering_level=entry.filtering_level,
-        min_score=entry.min_score,
-        top_k=entry.top_k,
         tag=entry.tag,
         camera=entry.camera,
         taken_after=entry.taken_after,
-        near=near,
-        description=entry.description,
-        tags=entry.tags,
+        near=_place(entry.near),
     )
+    if entry.medium == "images":
+        return ImageLibraryQuery(**asked, **_scored(entry))
+    return TextQuery(medium=entry.medium, **asked, **_scored(entry))
+
+
+def _named(entry: QueryEntry) -> _Named:
+    return _Named(id=entry.id, description=entry.description, tags=entry.tags)
+
+
+def _scored(entry: TextEntry | ImageEntry | ImageInVideoEntry | PublicTextEntry | PublicImageEntry) -> _Scored:
+    return _Scored(min_score=entry.min_score, top_k=entry.top_k, **_named(entry))
 
 
 def _place(entry: PlaceEntry | None) -> Place | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -36,3 +37,53 @@ class QueryImage:
     sha256: str
     size_bytes: int
     format: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedQuery:
+    """What every saved query has, whatever it asks.
+
+    Attributes:
+        id: Unique in its set.
+        description: For people; not part of the question.
+        tags: For people; not part of the question.
+    """
+
+    id: str
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredQuery(NamedQuery):
+    """A query whose answers have a score to choose by; phrases have none.
+
+    Attributes:
+        min_score: Hits below it are dropped by us, 0 to 1.
+        top_k: Of each day only so many hits are kept, the best; None keeps all. For public
+            videos that is the day of asking.
+    """
+
+    min_score: float | None = None
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateTextQuery(ScoredQuery):
+    """A text about what is the account's own, with the filters that its libraries know (contract §2.8).
+
+    Attributes:
+        text: What to look for; never empty.
+        filtering_level: The service's threshold; None ranks everything.
+        tag: Only videos or images with this tag.
+        camera: Only those of this camera model.
+        taken_after: Only those taken at or after this time, UTC, whole seconds.
+        near: Only those taken near this place.
+    """
+
+    text: str
+    filtering_level: FilteringLevel | None = None
+    tag: str | None = None
+    camera: str | None = None
+    taken_after: datetime | None = None
+    near: Place | None = None

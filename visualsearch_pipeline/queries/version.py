@@ -35,6 +35,7 @@ from visualsearch_pipeline.queries.models import (
     VideoQuery,
     kind_of,
 )
+from visualsearch_pipeline.queries.question_parts import PrivateTextQuery
 
 _KEPT_FROM_THE_SERVICE: Final = frozenset({"min_score", "top_k", "within"})
 """Parts of a question that no request carries: which hits are kept, and which videos are asked about."""
@@ -131,7 +132,7 @@ def _asked(query: SavedQuery) -> dict[str, object]:
             }
 
 
-def _taken(query: TextQuery | ImageLibraryQuery) -> dict[str, object]:
+def _taken(query: PrivateTextQuery) -> dict[str, object]:
     return {
         "tag": query.tag,
         "camera": query.camera,
