@@ -1,4 +1,9 @@
-"""Asking the texts of a query set about the private images that lack an answer."""
+"""Asking the texts of a query set about the private images that lack an answer.
+
+`search_images`, `search` and `search_public` take the same arguments, so that whoever runs a query set calls the three
+alike. Only that much is common to them: videos are asked in the order in which queries depend on each other and answers
+are copied from other sets; images are asked in rounds over all queries; the public library once a day.
+"""
 
 from __future__ import annotations
 
