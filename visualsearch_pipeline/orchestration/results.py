@@ -1,7 +1,7 @@
 """The assets that follow from indexed videos, besides the hits: transcripts, captions, archive.
 
-Each asset is written out from its description to its policies, as those of the media lane are, though their outlines are
-alike: what `day_asset` does for all of them is there, and what is left is read as the story of one asset.
+Each asset is written out from its description to its policies, as those of the media lane are, though their outlines
+are alike: what `day_asset` does for all of them is there, and what is left is read as the story of one asset.
 """
 
 from __future__ import annotations
