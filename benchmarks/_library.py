@@ -13,6 +13,12 @@ import pyarrow as pa
 from visualsearch_pipeline.warehouse import TABLES, ParquetStore, publish
 
 HITS: Final = int(os.environ.get("BENCHMARK_HITS", "10000000"))
+IS_FULL_SIZE: Final = HITS >= 10_000_000
+"""Promises are made for this size; a smaller one shows that the benchmarks work."""
+
+MOST_BYTES: Final = 1_500_000_000
+"""What writing, publishing and asking may each hold in memory."""
+
 DAYS: Final = int(os.environ.get("BENCHMARK_DAYS", "365"))
 VIDEOS_PER_DAY: Final = 270
 SETS: Final = ("entrance", "market", "products", "speech", "street")

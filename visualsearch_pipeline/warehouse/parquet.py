@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import BinaryIO, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -205,9 +206,7 @@ class ParquetStore:
             if not pc.all(pc.equal(conformed.column(name), value), min_count=0).as_py():
                 message = f"rows do not belong into {file.path}: not all have {name} = {value}"
                 raise SchemaMismatchError(message, table=file.table, column=name)
-        if spec.sort_by:
-            conformed = conformed.sort_by(list(spec.sort_by))
-        stored = conformed.select(spec.file_schema.names)
+        stored = _in_order(conformed, spec).select(spec.file_schema.names)
         written_with = {_PARTITION_KEY: file.partition_text} | ({_REVISION_KEY: str(revision)} if revision else {})
         stored = stored.replace_schema_metadata({**spec.file_schema.metadata, **written_with})
 
@@ -236,6 +235,16 @@ class ParquetStore:
         location = self.storage.location(file.path)
         remedy = "restore it from a backup, or delete it and have its rows made again"
         return ParquetFileError(f"cannot read {location}: {reason}; {remedy}", path=location)
+
+
+def _in_order(rows: pa.Table, spec: TableSpec) -> pa.Table:
+    if not spec.sort_by:
+        return rows
+    positions = pc.sort_indices(rows, sort_keys=list(spec.sort_by))
+    # Mostly they are in order already; then copying every column, a fifth of the whole writing, is spared.
+    if positions.equals(pa.array(np.arange(rows.num_rows, dtype=np.uint64))):
+        return rows
+    return rows.take(positions)
 
 
 def _stored_order(spec: TableSpec) -> list[tuple[str, str]]:
