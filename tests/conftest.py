@@ -56,6 +56,12 @@ queries:
 Row = tuple[Any, ...]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: a quarter of the tests' time is waiting for processes that they started."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _draw(shape: str, colour: str, background: str) -> Callable[[float], Image.Image]:
     def at(seconds: float) -> Image.Image:
         picture = Image.new("RGB", (160, 120), background)
