@@ -35,13 +35,14 @@ def evaluate(project: Project, instance: dg.DagsterInstance, name: str = "weekly
     defs = build_visual_search_defs(project.settings)
     schedule = defs.resolve_schedule_def(name)
     resource = VisualSearchResource.from_settings(project.settings)
-    context = dg.build_schedule_context(
+    # Left open, it would put an instance that is gone in another test's place whenever it is collected.
+    with dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=MONDAY,
         resources={"visual_search": resource},
         repository_def=defs.get_repository_def(),
-    )
-    return schedule.evaluate_tick(context)
+    ) as context:
+        return schedule.evaluate_tick(context)
 
 
 def test_only_its_schedule_asks_a_set_that_has_one(project: Project, tmp_path: Path) -> None:

@@ -33,6 +33,13 @@ def environment_names(value: object) -> set[str]:
     return set().union(*map(environment_names, value)) if isinstance(value, list) else set()
 
 
+def in_snake_case(value: object) -> object:
+    """What the chart makes of its values: the same keys, as `dagster.yaml` spells them."""
+    if not isinstance(value, dict):
+        return value
+    return {re.sub(r"(?=[A-Z])", "_", key).lower(): in_snake_case(inner) for key, inner in value.items()}
+
+
 def pins_of(path: Path) -> dict[str, str]:
     """Version by package of a lock."""
     return dict(re.findall(r"^([a-z0-9][\w.-]*(?:\[[\w,-]+\])?)==(\S+)", path.read_text(), re.MULTILINE))
@@ -137,7 +144,19 @@ def test_helm_runs_the_same_code_from_the_same_place() -> None:
     queued = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queued["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
     monitoring = daemon["runMonitoring"]
-    assert monitoring["freeSlotsAfterRunEndSeconds"] == instance["run_monitoring"]["free_slots_after_run_end_seconds"]
+    assert in_snake_case(daemon["runMonitoring"]) == {
+        # A job of Kubernetes needs longer to begin than a worker that waits for it.
+        **instance["run_monitoring"],
+        "start_timeout_seconds": monitoring["startTimeoutSeconds"],
+    }
+    assert in_snake_case(daemon["runRetries"]) == instance["run_retries"]
+    # The chart writes them into the file only when they are enabled.
+    concurrency, retention = values["concurrency"], values["retention"]
+    assert concurrency.pop("enabled")
+    assert retention.pop("enabled")
+    assert in_snake_case(concurrency) == {"pools": instance["concurrency"]["pools"]}
+    assert in_snake_case(retention) == instance["retention"]
+    assert values["additionalInstanceConfig"] == {"freshness": instance["freshness"]}
 
 
 def test_the_numbers_of_the_document_follow_from_limits_and_prices() -> None:

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
 CLIPS = ("red", "blue", "green", "red-2", "red-3", "blue-2", "green-2", "red-4", "blue-3", "green-3")
-UPLOADS_PER_SECOND, SEARCHES_PER_SECOND = 1, 4
+SECONDS_PER_UPLOAD, SEARCHES_PER_SECOND = 3, 2
+"""Slow enough that all runs are under way before one of them can have uploaded everything."""
+
+SLACK_SECONDS = 1.5
+"""How much too early the server lets a request arrive, for a machine on which one that may leave is held up for so long.
+
+It is lent and not given: three limiters that did not know of each other would be refused all the same.
+"""
 RUNS_AT_ONCE = 3
 SEARCHES = ("search", "search_similar_images", "search_clips_by_image", "search_audio_transcripts")
 
@@ -27,13 +34,6 @@ SEARCHES = ("search", "search_similar_images", "search_clips_by_image", "search_
 def lay_out(project: Project) -> None:
     for number, clip in enumerate(CLIPS):
         project.add_clip(clip, days_ago=1 + number % 3)
-
-
-def most_at_once(project: Project, *operations: str) -> int:
-    """The most requests of any second, less what a busy machine may let two arrivals come closer."""
-    moments = sorted(entry.at for entry in project.calls(*operations))
-    second = timedelta(seconds=0.8)
-    return max((sum(start <= other < start + second for other in moments) for start in moments), default=0)
 
 
 @pytest.mark.soak
@@ -46,13 +46,13 @@ def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
     alone.run_steps()
 
     rates = {
-        "upload": {"calls": UPLOADS_PER_SECOND, "per_seconds": 1},
+        "upload": {"calls": 1, "per_seconds": SECONDS_PER_UPLOAD},
         "search": {"calls": SEARCHES_PER_SECOND, "per_seconds": 1},
     }
-    project = make_project(clips=(), rate_limits=rates)
+    project = make_project(clips=(), rate_limits=rates, rate_limit_slack_seconds=SLACK_SECONDS)
     lay_out(project)
-    api = {"rate_limits": {"upload": f"{UPLOADS_PER_SECOND}/second", "search": f"{SEARCHES_PER_SECOND}/second"}}
-    project.configure(api=api)
+    limits = {"upload": f"1/{SECONDS_PER_UPLOAD} seconds", "search": f"{SEARCHES_PER_SECOND}/second"}
+    project.configure(api={"rate_limits": limits})
     days = {
         "first_day": str(project.today - timedelta(days=3)),
         "last_day": str(project.today - timedelta(days=1)),
@@ -86,6 +86,8 @@ def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
     uploads = [entry for entry in project.calls("upload") if entry.took_effect]
     assert len(uploads) == len(project.server.videos()) == len(CLIPS)
     assert [entry for entry in project.calls() if entry.code in ("429", "0429")] == [], "the server refused none"
-    assert most_at_once(project, "upload") <= UPLOADS_PER_SECOND
-    assert most_at_once(project, *SEARCHES) <= SEARCHES_PER_SECOND
+    # What it was not asked it cannot refuse: three limiters that do not share would have sent more than it lends.
+    at_once = SEARCHES_PER_SECOND * (1 + SLACK_SECONDS)
+    searches = project.calls(*SEARCHES)
+    assert min(len(uploads), len(searches)) > at_once, "too few to tell"
     assert contents(project) == contents(alone)
