@@ -23,7 +23,7 @@ SECONDS_PER_UPLOAD, SEARCHES_PER_SECOND = 3, 2
 """Slow enough that all runs are under way before one of them can have uploaded everything."""
 
 SLACK_SECONDS = 1.5
-"""How much too early the server lets a request arrive, for a machine on which one that may leave is held up for so long.
+"""How much too early the server lets a request arrive, for a machine that holds up one that may leave for so long.
 
 It is lent and not given: three limiters that did not know of each other would be refused all the same.
 """
