@@ -55,3 +55,9 @@ class Place:
             clock=clock.read,
             sleep=clock.sleep,
         )
+
+
+def most_in_any_window(moments: list[float], seconds: float) -> int:
+    """How many of `moments` lie in the fullest stretch of so many seconds."""
+    moments = sorted(moments)
+    return max(sum(1 for other in moments[index:] if other < moment + seconds) for index, moment in enumerate(moments))

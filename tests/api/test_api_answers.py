@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.scripted_server import Reply, ScriptedServer
 from visualsearch_pipeline.api import (
     ApiError,
     AuthenticationError,
@@ -26,7 +27,7 @@ from visualsearch_pipeline.api import (
 )
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, Reply, ScriptedServer
+    from tests.api.conftest import Clients
 
 STOPPING = (AuthenticationError, InsufficientCredits, PermissionDenied)
 
@@ -103,20 +104,20 @@ def test_a_stopping_error_is_not_retried(server: ScriptedServer, clients: Client
     assert len(server.requests) == 1
 
 
-def rate_limit_shapes(server: type[ScriptedServer]) -> list[Reply]:
-    return [
-        server.envelope("0429", "Request has exceeded the limit."),
-        server.envelope("0429", "Rate limit exceeded", data=None),
-        server.envelope(429, "Rate limit exceeded", data=None),
-        server.envelope(429, "Rate limit exceeded", data=None, status=429),
-        server.http(429, b"", content_type=None),
-        server.http(429, b"<html>slow down</html>", content_type="text/html"),
-    ]
+RATE_LIMIT_SHAPES = [
+    ScriptedServer.envelope("0429", "Request has exceeded the limit."),
+    ScriptedServer.envelope("0429", "Rate limit exceeded", data=None),
+    ScriptedServer.envelope(429, "Rate limit exceeded", data=None),
+    ScriptedServer.envelope(429, "Rate limit exceeded", data=None, status=429),
+    ScriptedServer.http(429, b"", content_type=None),
+    ScriptedServer.http(429, b"<html>slow down</html>", content_type="text/html"),
+]
 
 
-@pytest.mark.parametrize("shape", range(6))
-def test_every_shape_of_a_rate_limit_answer_is_recognised(server: ScriptedServer, clients: Clients, shape: int) -> None:
-    reply = rate_limit_shapes(type(server))[shape]
+@pytest.mark.parametrize("reply", RATE_LIMIT_SHAPES)
+def test_every_shape_of_a_rate_limit_answer_is_recognised(
+    server: ScriptedServer, clients: Clients, reply: Reply
+) -> None:
     server.script(reply, reply, server.ok({"unique_ids": []}))
     assert clients.make(attempts=3).list_unique_ids() == ()
     assert [call.outcome for call in clients.calls] == ["RateLimited", "RateLimited", "ok"]

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from tests.scripted_server import ScriptedServer
 from visualsearch_pipeline.api import (
     BadResponse,
     Folder,
@@ -27,7 +28,7 @@ from visualsearch_pipeline.api import (
 )
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, ScriptedServer
+    from tests.api.conftest import Clients
 
 BIG = 9007199254740993
 """An id that a float cannot hold."""

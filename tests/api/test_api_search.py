@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.scripted_server import Reply, ScriptedServer, SeenRequest
 from visualsearch_pipeline.api import (
     ClipHit,
     EndpointUnavailable,
@@ -24,7 +25,7 @@ from visualsearch_pipeline.api import (
 from visualsearch_pipeline.api.search import merge_by_score
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, Reply, ScriptedServer, SeenRequest
+    from tests.api.conftest import Clients
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.scripted_server import ScriptedServer
 from visualsearch_pipeline import __version__
 from visualsearch_pipeline.api import (
     AuthenticationError,
@@ -29,7 +30,7 @@ from visualsearch_pipeline.api import (
 )
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, ScriptedServer
+    from tests.api.conftest import Clients
 
 KEY = "sk-mavi-5e37c0ffee5e37c0ffee"
 

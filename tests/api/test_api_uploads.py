@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pytest
-from python_multipart.multipart import Field, File, parse_form
 
+from tests.scripted_server import ScriptedServer
+from tests.transferred_files import ACCEPTED, CONTENT, multipart_of
 from visualsearch_pipeline.api import (
-    ApiError,
-    AuthenticationError,
-    ConnectionFailed,
     FolderScope,
     InvalidInput,
-    InvalidRequest,
     LocalFile,
-    RateLimited,
-    Timeouts,
-    UploadOutcomeUnknown,
     UploadSourceError,
     VideoStatus,
     VisualSearchClient,
@@ -35,37 +28,7 @@ from visualsearch_pipeline.api import (
 )
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, Reply, ScriptedServer, SeenRequest
-
-CONTENT = b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 700
-ACCEPTED = {"videoNo": "VI1", "videoName": "red-truck"}
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    path = tmp_path / "on disk.mp4"
-    path.write_bytes(CONTENT)
-    return path
-
-
-def parse(request: SeenRequest) -> tuple[dict[str, list[str]], dict[str, tuple[str, bytes]]]:
-    """Read a multipart body as a server would: with another library than the one that wrote it."""
-    fields: dict[str, list[str]] = {}
-    files: dict[str, tuple[str, bytes]] = {}
-
-    def on_field(field: Field) -> None:
-        fields.setdefault((field.field_name or b"").decode(), []).append((field.value or b"").decode())
-
-    def on_file(file: File) -> None:
-        file.file_object.seek(0)
-        files[(file.field_name or b"").decode()] = ((file.file_name or b"").decode(), file.file_object.read())
-
-    headers = {
-        "Content-Type": request.headers["content-type"].encode(),
-        "Content-Length": str(len(request.body)).encode(),
-    }
-    parse_form(headers, io.BytesIO(request.body), on_field, on_file)
-    return fields, files
+    from tests.api.conftest import Clients
 
 
 def test_the_file_goes_out_whole_with_its_type_and_its_fields(
@@ -87,7 +50,7 @@ def test_the_file_goes_out_whole_with_its_type_and_its_fields(
         on_progress=progress.append,
     )
     request = server.requests[0]
-    fields, files = parse(request)
+    fields, files = multipart_of(request)
     assert request.path == "/serve/api/v1/upload"
     assert fields == {
         "unique_id": ["default"],
@@ -124,7 +87,7 @@ def test_an_answer_with_the_video_no_alone_is_enough(
 def test_a_folder_scope_is_sent_in_place_of_a_namespace(server: ScriptedServer, clients: Clients, video: Path) -> None:
     server.script(server.ok(ACCEPTED))
     clients.make(scope=FolderScope(9007199254740993)).upload(video, upload_name="a.mkv")
-    fields, _ = parse(server.requests[0])
+    fields, _ = multipart_of(server.requests[0])
     assert fields == {"folder_id": ["9007199254740993"]}
 
 
@@ -146,7 +109,7 @@ def test_unusual_names_arrive_as_they_are(
 ) -> None:
     server.script(server.ok(ACCEPTED))
     client.upload(video, upload_name=name)
-    assert parse(server.requests[0])[1] == {"file": (name, CONTENT)}
+    assert multipart_of(server.requests[0])[1] == {"file": (name, CONTENT)}
 
 
 @pytest.mark.parametrize(
@@ -164,7 +127,7 @@ def test_hostile_names_cannot_break_out_of_their_header(
     client.upload(video, upload_name=name)
     request = server.requests[0]
     assert escaped.encode() in request.body
-    fields, files = parse(request)
+    fields, files = multipart_of(request)
     assert set(fields) == {"unique_id"}
     assert files["file"][1] == CONTENT
 
@@ -181,7 +144,7 @@ class SourceInMemory:
 def test_a_source_need_not_be_a_local_file(server: ScriptedServer, client: VisualSearchClient) -> None:
     server.script(server.ok(ACCEPTED))
     uploaded = client.upload(SourceInMemory(CONTENT, len(CONTENT)), upload_name="a.mov")
-    assert parse(server.requests[0])[1] == {"file": ("a.mov", CONTENT)}
+    assert multipart_of(server.requests[0])[1] == {"file": ("a.mov", CONTENT)}
     assert uploaded.sent_sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -227,109 +190,6 @@ def test_a_file_that_cannot_be_read_is_said_so(
         client.upload(path, upload_name="a.mp4")
     assert not caught.value.changed
     assert server.requests == []
-
-
-def ambiguous_answers(server: type[ScriptedServer]) -> dict[str, Reply]:
-    return {
-        "reset after everything was read": server.reset(),
-        "reset half way": server.reset(read_at_most=100_000),
-        "gateway time-out": server.http(504, b"<html>504</html>", content_type="text/html"),
-        "service unavailable": server.http(503, b'{"status":503,"error":"Service Unavailable"}'),
-        "empty body": server.http(200, b""),
-        "HTML": server.http(200, b"<html>", content_type="text/html"),
-        "truncated JSON": server.http(200, b'{"code":"0000","data":{"videoNo":"VI'),
-        "cut off JSON": server.http(200, b'{"code":"0000","da', length=500),
-        "success without an id": server.ok(None),
-        "success with another shape": server.ok({"video": 1}),
-        "an unknown code": server.envelope("0500", "internal"),
-        "network abnormal": server.network_abnormal(),
-    }
-
-
-@pytest.mark.parametrize("answer", list(range(12)))
-def test_an_upload_whose_outcome_is_unknown_is_never_repeated(
-    server: ScriptedServer, clients: Clients, video: Path, answer: int
-) -> None:
-    _, reply = list(ambiguous_answers(type(server)).items())[answer]
-    server.script(reply, server.ok(ACCEPTED))
-    with pytest.raises(UploadOutcomeUnknown, match="before sending it again") as caught:
-        clients.make(attempts=5).upload(video, upload_name="a.mp4")
-    assert len(server.requests) == 1
-    assert caught.value.upload_name == "a.mp4"
-    assert caught.value.size_bytes == len(CONTENT)
-    assert caught.value.request_complete is (caught.value.sent_bytes == len(CONTENT))
-    assert len(clients.calls) == 1
-
-
-def test_a_lost_answer_is_an_unknown_outcome_after_the_time_that_the_size_allows(
-    server: ScriptedServer, clients: Clients, video: Path
-) -> None:
-    server.script(server.stall())
-    timeouts = Timeouts(read_seconds=0.1, upload_seconds_per_gigabyte=2_000)
-    with pytest.raises(UploadOutcomeUnknown) as caught:
-        clients.make(timeouts=timeouts).upload(video, upload_name="a.mp4")
-    assert caught.value.request_complete
-    assert clients.calls[0].outcome == "Timeout"
-    assert 0.1 + 2 * len(CONTENT) / 1_000_000 < clients.calls[0].duration_seconds < 15
-    assert clients.calls[0].bytes_sent > len(CONTENT)
-
-
-def test_an_upload_refused_at_the_door_is_sent_again_whole(
-    server: ScriptedServer, clients: Clients, video: Path
-) -> None:
-    limited = server.envelope("0429", "Request has exceeded the limit.")
-    server.script(limited, server.http(429, b""), server.ok(ACCEPTED))
-    uploaded = clients.make(attempts=3).upload(video, upload_name="a.mp4")
-    assert uploaded.sent_sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert [parse(request)[1]["file"][1] == CONTENT for request in server.requests] == [True] * 3
-    assert [call.outcome for call in clients.calls] == ["RateLimited", "RateLimited", "ok"]
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"), [("0429", RateLimited), ("0401", AuthenticationError), ("0001", InvalidRequest)]
-)
-def test_a_plain_refusal_is_no_unknown_outcome(
-    server: ScriptedServer, clients: Clients, video: Path, code: str, kind: type[ApiError]
-) -> None:
-    server.script(server.envelope(code, "no"))
-    with pytest.raises(kind):
-        clients.make(attempts=2).upload(video, upload_name="a.mp4")
-
-
-def test_no_connection_is_no_unknown_outcome(clients: Clients, video: Path) -> None:
-    with pytest.raises(ConnectionFailed):
-        clients.make(base_url="http://127.0.0.1:9", attempts=2).upload(video, upload_name="a.mp4")
-    assert [call.outcome for call in clients.calls] == ["ConnectionFailed"] * 2
-
-
-def test_a_refusal_that_comes_while_the_file_is_still_going_out_is_heard(
-    server: ScriptedServer, clients: Clients, tmp_path: Path
-) -> None:
-    big = tmp_path / "big.mp4"
-    with big.open("wb") as file:
-        os.truncate(file.fileno(), 50_000_000)
-    refusal = replace(server.envelope("0402", "You don't have enough points"), then="close", read_at_most=100_000)
-    server.script(refusal)
-    with pytest.raises((ApiError, UploadOutcomeUnknown)) as caught:
-        clients.make().upload(big, upload_name="big.mp4")
-    # A reset may overtake the answer; then at least nothing is claimed.
-    assert getattr(caught.value, "stops_run", False) or isinstance(caught.value, UploadOutcomeUnknown)
-    assert clients.calls[0].bytes_sent < 50_000_000
-
-
-def test_a_caller_who_gives_up_while_sending_stops_the_upload(
-    server: ScriptedServer, clients: Clients, video: Path
-) -> None:
-    class GivenUpError(Exception):
-        pass
-
-    def cancel(sent_bytes: int) -> None:
-        raise GivenUpError
-
-    server.script(server.ok(ACCEPTED))
-    with pytest.raises(GivenUpError):
-        clients.make().upload(video, upload_name="a.mp4", on_progress=cancel)
-    assert [call.outcome for call in clients.calls] == ["GivenUpError"]
 
 
 @pytest.mark.parametrize(

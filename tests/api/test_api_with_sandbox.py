@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.api import (
     AuthenticationError,
     EndpointUnavailable,
@@ -67,13 +67,16 @@ def client(sandbox: Sandbox, dialect: Dialect) -> Iterator[VisualSearchClient]:
 
 
 def indexed(client: VisualSearchClient, video_no: str) -> Video:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+    video: Video | None = None
+
+    def is_indexed() -> bool:
+        nonlocal video
         video = client.get_metadata(video_no)
-        if video is not None and video.status is not VideoStatus.PROCESSING:
-            return video
-        time.sleep(0.05)
-    raise AssertionError(f"{video_no} was not indexed in time")
+        return video is not None and video.status is not VideoStatus.PROCESSING
+
+    wait_until(is_indexed, seconds=30, told=lambda: f"{video_no} is {video}")
+    assert video is not None
+    return video
 
 
 def test_the_life_of_a_video(client: VisualSearchClient, clip: Path, tmp_path: Path) -> None:
@@ -161,9 +164,11 @@ def test_images_are_stored_and_found(client: VisualSearchClient, tmp_path: Path)
 
 def test_posts_are_imported_and_public_videos_searched(client: VisualSearchClient) -> None:
     task_id = client.import_creator("https://www.tiktok.com/@wolves", count=2)
-    deadline = time.monotonic() + 30
-    while len(client.get_task_videos(task_id).video_nos) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(
+        lambda: len(client.get_task_videos(task_id).video_nos) >= 2,
+        seconds=30,
+        told=lambda: f"two posts, but {client.get_task_videos(task_id)}",
+    )
     for video_no in client.get_task_videos(task_id).video_nos:
         assert indexed(client, video_no).status is VideoStatus.READY
     hits = client.search_public("red", top_k=5)

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import re
-import signal
-import sqlite3
-import subprocess
-import sys
-import textwrap
-import threading
-import time
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.limiter_place import Place, VirtualClock
-from tests.postgres_server import PostgresServer
+from tests.limiter_place import Place, VirtualClock, most_in_any_window
+from tests.scripted_server import Reply, ScriptedServer, SeenRequest
 from visualsearch_pipeline.api import (
     InvalidInput,
     OperationFamily,
@@ -32,36 +20,14 @@ from visualsearch_pipeline.api import (
     RateLimited,
     RateLimits,
     RetryPolicy,
-    SharedRateLimiter,
     account_id,
 )
 from visualsearch_pipeline.api.postgresql_limiter_state import PostgresqlLimiterState
 
 if TYPE_CHECKING:
-    from tests.api.conftest import Clients, ScriptedServer
+    from tests.api.conftest import Clients
 
 UPLOAD, SEARCH = OperationFamily.UPLOAD, OperationFamily.SEARCH
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    """A place where nothing is shared yet."""
-    if request.param == "sqlite":
-        return Place(str(tmp_path / "folder" / "limits.db"))
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return Place(server.make_schema())
-
-
-def run(program: str, place: Place) -> subprocess.Popen[str]:
-    """Another process, which is told the place."""
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(program), place.address]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def most_in_any_window(moments: list[float], seconds: float) -> int:
-    moments = sorted(moments)
-    return max(sum(1 for other in moments[index:] if other < moment + seconds) for index, moment in enumerate(moments))
 
 
 @given(
@@ -235,12 +201,12 @@ def test_a_storm_of_refusals_does_not_become_a_storm_of_requests(
     clock = VirtualClock()
     until = clock.now + 60
 
-    def answer(request: object) -> object:
+    def answer(request: SeenRequest) -> Reply:
         if clock.now < until:
             return server.envelope("0429", "Request has exceeded the limit.")
         return server.ok({"unique_ids": []})
 
-    server.script(answer)  # type: ignore[arg-type]  # a Reply, whose class is not imported here
+    server.script(answer)
     policy = RetryPolicy(initial_wait_seconds=0, max_wait_seconds=0, jitter_seconds=0)
     with Place(str(tmp_path / "limits.db")).limiter(clock) as limiter:
         clients.make(limiter=limiter, retry=policy).list_unique_ids()
@@ -262,147 +228,6 @@ def test_the_key_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
     with place.limiter(VirtualClock(), account=account_id(api_key=key, base_url="https://a")) as limiter:
         limiter.acquire(UPLOAD)
     assert all(key.encode() not in path.read_bytes() for path in tmp_path.iterdir())
-
-
-COMPETITOR = r"""
-    import sys, threading, time
-    from contextlib import contextmanager
-    from tests.limiter_place import Place
-    from visualsearch_pipeline.api import OperationFamily, Rate, RateLimits, SharedRateLimiter
-    limits = RateLimits(rates={OperationFamily.SEARCH: Rate(5, 0.5)})
-
-    class Told:
-        def __init__(self, bucket):
-            self.bucket = bucket
-        def __getattr__(self, name):
-            return getattr(self.bucket, name)
-        def take(self, name, *, rate, now_milliseconds):
-            wait = self.bucket.take(name, rate=rate, now_milliseconds=now_milliseconds)
-            if not wait:
-                sys.stdout.write(f"{now_milliseconds}\n")
-                sys.stdout.flush()
-            return wait
-
-    class TellingState:
-        # Tells the time of each place that was taken, as the state itself has it.
-        def __init__(self, state):
-            self.state = state
-        @contextmanager
-        def transaction(self, bucket):
-            with self.state.transaction(bucket) as transaction:
-                yield Told(transaction)
-        def close(self):
-            self.state.close()
-
-    limiter = SharedRateLimiter(TellingState(Place(sys.argv[1]).state()), limits, account="a")
-    print("ready", flush=True)
-    until = float(sys.stdin.readline())
-    def work():
-        while time.time() < until:
-            limiter.acquire(OperationFamily.SEARCH)
-    threads = [threading.Thread(target=work) for _ in range(2)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
-    limiter.close()
-"""
-
-
-def test_four_processes_of_two_threads_keep_one_limit_and_use_it(place: Place) -> None:
-    with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(run(COMPETITOR, place)) for _ in range(4)]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        until = f"{time.time() + 1.5}\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write(until)
-            process.stdin.flush()
-        told = [line for process in processes for line in process.communicate(timeout=30)[0].split()]
-        starts = sorted(int(line) / 1000 for line in told)
-    assert [process.returncode for process in processes] == [0] * 4
-    assert most_in_any_window(starts, 0.5) <= 5
-    used = len(starts) / ((starts[-1] - starts[0] + 0.5) * 10)
-    assert used > 0.6, "a machine busy with other tests wakes late; the exact share is proven on a virtual clock"
-
-
-def test_a_process_killed_while_it_holds_the_lock_blocks_nobody(place: Place) -> None:
-    program = """
-        import sys, time
-        from tests.limiter_place import Place
-        from visualsearch_pipeline.api import OperationFamily, RateLimits, SharedRateLimiter
-        limiter = SharedRateLimiter(Place(sys.argv[1]).state(), RateLimits.documented(), account="a")
-        with limiter._state.transaction(limiter._bucket(OperationFamily.UPLOAD)):
-            print("holding", flush=True)
-            time.sleep(60)
-    """
-    with run(program, place) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "holding\n"
-        done = threading.Event()
-        with SharedRateLimiter(place.state(), RateLimits.documented(), account="a") as limiter:
-
-            def take() -> None:
-                limiter.acquire(UPLOAD)
-                done.set()
-
-            thread = threading.Thread(target=take)
-            thread.start()
-            assert not done.wait(0.3), "held"
-            os.kill(holder.pid, signal.SIGKILL)
-            assert done.wait(5), "free"
-            thread.join()
-
-
-def test_a_forked_child_opens_the_place_anew(place: Place) -> None:
-    program = """
-        import os, sys
-        from tests.limiter_place import Place
-        from visualsearch_pipeline.api import OperationFamily, Rate, RateLimits, SharedRateLimiter
-        limits = RateLimits(rates={OperationFamily.SEARCH: Rate(3, 3600)})
-        limiter = SharedRateLimiter(Place(sys.argv[1]).state(), limits, account="a")
-        limiter.acquire(OperationFamily.SEARCH)
-        if (child := os.fork()) == 0:
-            limiter.acquire(OperationFamily.SEARCH)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-        limiter.acquire(OperationFamily.SEARCH)
-        limiter.close()
-    """
-    with run(program, place) as process:
-        assert process.wait(timeout=30) == 0
-    if place.address.startswith("postgresql:"):
-        with closing(psycopg.connect(place.address)) as connection:
-            assert connection.execute("SELECT count(*) FROM rate_limit_places").fetchone() == (3,)
-        return
-    with closing(sqlite3.connect(place.address)) as connection:
-        (table,) = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if re.fullmatch(r"search_[0-9a-f]{16}", name)
-        ]
-        assert connection.execute(f'SELECT count(*) FROM "{table}"').fetchone() == (3,)  # noqa: S608  our own name
-
-
-def test_the_clocks_of_two_machines_do_not_matter_where_a_database_keeps_the_time(postgres: PostgresServer) -> None:
-    place = Place(postgres.make_schema())
-    ahead, behind = VirtualClock(now=time.time() + 3600), VirtualClock(now=time.time() - 3600)
-    limits = RateLimits(rates={UPLOAD: Rate(1, 60)})
-    told: list[float] = []
-
-    def give_up(family: OperationFamily, seconds: float) -> None:
-        told.append(seconds)
-        raise KeyboardInterrupt
-
-    first = SharedRateLimiter(place.state(), limits, account="a", clock=ahead.read, sleep=ahead.sleep)
-    second = SharedRateLimiter(
-        place.state(), limits, account="a", on_wait=give_up, clock=behind.read, sleep=behind.sleep
-    )
-    with first, second:
-        first.acquire(UPLOAD)
-        with pytest.raises(KeyboardInterrupt):
-            second.acquire(UPLOAD)
-    assert 50 < told[0] < 61
 
 
 def test_what_is_no_postgresql_address_is_refused_without_repeating_it() -> None:
