@@ -3,62 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 import site
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+import visualsearch_pipeline
 from tests.command_line import REPOSITORY
 from tests.doors.team_project import COMPONENT, TeamProject, lay_out_team_project
-
-DG = "import sys; from dagster_dg_cli.cli import main; sys.argv[0] = 'dg'; main()"
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment with the wheel in it."""
-
-    folder: Path
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin" / "python"
-
-    def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-        variables = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "HOME": str(cwd), "LANG": "C.UTF-8"}
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
-
-    def dg(self, *arguments: str, team: TeamProject) -> str:
-        """Run a `dg` command that should succeed; returns all that it says."""
-        done = self.run(self.python, "-c", DG, *arguments, cwd=team.root)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+from tests.doors.wheel_environment import DG, Environment, build_wheel, make_environment, run_uv
 
 
 @pytest.fixture(scope="session")
 def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """An environment with a wheel that was built now; what it depends on is that of the environment of the tests."""
     folder = tmp_path_factory.mktemp("wheel")
-    uv = Path(sys.executable).with_name("uv")
+    environment = make_environment(folder)
+    run_uv("pip", "install", "--offline", "--no-deps", "--python", environment.python, build_wheel(folder))
+    (environment.packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+    return environment
 
-    def run(*arguments: str | Path) -> None:
-        done = subprocess.run([uv, *arguments], capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode and "CI" not in os.environ and "error sending request" in done.stderr:
-            pytest.skip("the package index cannot be reached, and the build backend comes from there")
-        assert done.returncode == 0, done.stderr
 
-    run("build", "--wheel", "--python", sys.executable, "--out-dir", folder, REPOSITORY)
-    run("venv", "--python", sys.executable, folder / "venv")
-    environment = Environment(folder / "venv")
-    (wheel,) = folder.glob("*.whl")
-    run("pip", "install", "--offline", "--no-deps", "--python", environment.python, wheel)
-    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """What somebody has who installed the wheel alone: what it says that it needs, from the package index."""
+    folder = tmp_path_factory.mktemp("stranger")
+    environment = make_environment(folder)
+    # The pins keep the test what it was yesterday; what the wheel does not ask for is not installed by them.
+    pins = ("--constraints", REPOSITORY / "requirements.txt")
+    run_uv("pip", "install", *pins, "--python", environment.python, build_wheel(folder), timeout_seconds=250)
     return environment
 
 
@@ -66,8 +40,7 @@ def wheel_environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 def team(tmp_path: Path, wheel_environment: Environment) -> TeamProject:
     """A project that is installed in the environment, as `pip install -e` installs it."""
     project = lay_out_team_project(tmp_path / "team")
-    (packages,) = (wheel_environment.folder / "lib").glob("python*/site-packages")
-    (packages / "team.pth").write_text(str(project.source))
+    wheel_environment.install_editable(project)
     return project
 
 
@@ -139,3 +112,23 @@ def test_the_wheel_alone_runs_the_whole_demo(wheel_environment: Environment, tmp
     done = wheel_environment.run(visualsearch, "report", "--to", tmp_path / "page", cwd=demo)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "<html" in (tmp_path / "page" / "index.html").read_text()
+
+
+@pytest.mark.soak
+def test_whoever_installs_the_wheel_alone_scaffolds_checks_and_lists(stranger: Environment, tmp_path: Path) -> None:
+    team = lay_out_team_project(tmp_path / "team")
+    stranger.install_editable(team)
+    unknown = stranger.run(stranger.python, "-c", "import tests", cwd=tmp_path)
+    assert "No module named 'tests'" in unknown.stderr, "nothing of the repository is on its path"
+    components = stranger.dg("list", "components", "--json", team=team)
+    assert COMPONENT in components, "only the wheel's own entry point can have told"
+    stranger.dg("scaffold", "defs", COMPONENT, "north", team=team)
+    assert "All definitions loaded successfully." in stranger.dg("check", "defs", team=team)
+    said = stranger.dg("list", "defs", "--json", team=team)
+    listed = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    assert {"north/media", "north/uploads", "north/videos", "north/hits/street", "north/warehouse"} <= {
+        asset["asset_key"] for asset in listed["assets"]
+    }
+    assert {"north_new_media", "north_indexing"} <= {sensor["name"] for sensor in listed["sensors"]}
+    told = stranger.run(stranger.folder / "bin" / "visualsearch", "--version", cwd=tmp_path)
+    assert told.stdout.split()[-1] == visualsearch_pipeline.__version__
