@@ -27,7 +27,7 @@ ANSWERS: Final[dict[str, list[tuple[object, ...]]]] = {
         ("shop floor", 1, 1.5),
     ],
     "Which videos show two things at once?": [("dock", 0.0, 1.0), ("shop floor", 2.5, 3.0)],
-    "Which videos were searched and show nothing?": [],
+    "In which videos was nothing found?": [("dock.mp4",), ("gate.mp4",), ("yard/night.mp4",)],
     "What has not been asked yet?": [
         ("speech", "says_warranty", 1, date(2026, 3, 5)),
         ("street", "logo", 1, date(2026, 3, 5)),
@@ -40,6 +40,12 @@ ANSWERS: Final[dict[str, list[tuple[object, ...]]]] = {
         (date(2026, 3, 3), 2),
         (date(2026, 3, 4), 2),
         (date(2026, 3, 5), 0),
+    ],
+    "How many hits has each query had in all, and how good are they?": [
+        ("speech", "says_warranty", 2, 2, None, None, date(2026, 3, 4)),
+        ("street", "logo", 2, 2, 0.98, 0.81, date(2026, 3, 4)),
+        ("street", "red_shirt", 1, 1, 0.86, 0.86, date(2026, 3, 3)),
+        ("street", "red_truck", 5, 4, 0.91, 0.664, date(2026, 3, 4)),
     ],
     "Which camera sees it most, per hour of footage?": [
         ("GoPro HERO12", 3, 11.3),
@@ -113,11 +119,12 @@ def test_python_on_the_page_runs_in_the_folder_of_a_project(
     monkeypatch.chdir(sample.folder)
     monkeypatch.delenv("VISUALSEARCH_CONFIG", raising=False)
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     for block in blocks:
         names: dict[str, object] = {}
         exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - our own documentation
         assert "hits" not in names or len(names["hits"]) in {8, 13}  # type: ignore[arg-type]  # a data frame
+        assert "best" not in names or len(names["best"]) == 4  # type: ignore[arg-type]  # a row per query
     said = capsys.readouterr().out
     assert "start_seconds DOUBLE Where the match begins" in said
     assert "One row per query version and video that was searched" in said

@@ -257,6 +257,17 @@ def expect_plot(page: Page, panel: str, colour: str) -> None:
     )
 
 
+def test_on_a_phone_the_coverage_of_a_query_is_seen_without_scrolling(open_page: OpenPage, report: Path) -> None:
+    page = open_page(report, width=390, height=844)
+    page.get_by_role("tab", name="Coverage").click()
+    table = page.get_by_role("table", name="Coverage by query")
+    expect(table.get_by_role("columnheader", name="Kind")).to_be_hidden()
+    for column in ("Query", "How far", "Hits"):
+        box = table.get_by_role("columnheader", name=column, exact=True).bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 390 - 14, column
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 768, 1920])
 def test_no_width_needs_scrolling_sideways(open_page: OpenPage, report: Path, width: int, scheme: str) -> None:

@@ -3,7 +3,9 @@
 visualSearchReport.createTables = ({ plots }) => {
   const { data, element, format } = visualSearchReport;
 
-  // columns: [{head, cell(row), number}]; a cell is text or a node.
+  // columns: [{head, cell(row), number, spare}]; a cell is text or a node. A phone does without what can be spared.
+  const classes = ({ number, spare }) => [number && "number", spare && "spare"].filter(Boolean).join(" ");
+
   function table(caption, columns, rows) {
     return element(
       "div",
@@ -18,8 +20,8 @@ visualSearchReport.createTables = ({ plots }) => {
           element(
             "tr",
             {},
-            ...columns.map(({ head, number }) =>
-              element("th", { scope: "col", className: number ? "number" : "", textContent: head }),
+            ...columns.map((column) =>
+              element("th", { scope: "col", className: classes(column), textContent: column.head }),
             ),
           ),
         ),
@@ -30,7 +32,7 @@ visualSearchReport.createTables = ({ plots }) => {
             element(
               "tr",
               {},
-              ...columns.map(({ cell, number }) => element("td", { className: number ? "number" : "" }, cell(row) ?? "")),
+              ...columns.map((column) => element("td", { className: classes(column) }, column.cell(row) ?? "")),
             ),
           ),
         ),
@@ -49,10 +51,10 @@ visualSearchReport.createTables = ({ plots }) => {
     const all = data.changes;
     if (all === null || !panel) return;
     if (!all.length) {
-      panel.append(heading("Changes"), note("No query has found anything else than in its run before."));
+      panel.append(heading("Changes"), note("No query has found anything different from its run before."));
       return;
     }
-    panel.append(note("What each query's latest run found otherwise than the run before. A query's first run is no change."));
+    panel.append(note("What each query's latest run found differently from the run before. A query's first run is no change."));
     const kinds = [
       ["new", "New hits"],
       ["gone", "Gone hits"],
@@ -107,7 +109,7 @@ visualSearchReport.createTables = ({ plots }) => {
             plots.swatch(0),
             `searched: ${format.count(searched)} of ${format.count(pairs)} pairs of a query and a video (${format.percent(searched, pairs)})`,
           ),
-          element("span", {}, plots.swatch(1), "not searched yet"),
+          element("span", {}, plots.swatch(1), `not searched yet: ${format.count(sum(series[1].values))}`),
         ),
         plots.stackedBars({
           title: `Pairs of a query and a video per day; ${format.percent(searched, pairs)} are searched. The table below has the numbers.`,
@@ -125,9 +127,10 @@ visualSearchReport.createTables = ({ plots }) => {
         "Coverage by query",
         [
           { head: "Query", cell: (row) => `${row.set} / ${row.id}` },
-          { head: "Kind", cell: (row) => format.kind(row.kind) },
+          { head: "Kind", spare: true, cell: (row) => format.kind(row.kind) },
           {
             head: "Searched",
+            spare: true,
             cell: (row) =>
               row.library === "public"
                 ? ""
@@ -138,8 +141,8 @@ visualSearchReport.createTables = ({ plots }) => {
                   }),
           },
           { head: "How far", number: true, cell: (row) => extent(row) },
-          { head: "Truncated", number: true, cell: (row) => format.count(row.truncated) },
           { head: "Hits", number: true, cell: (row) => format.count(row.hits) },
+          { head: "Truncated", number: true, cell: (row) => format.count(row.truncated) },
         ],
         queries,
       ),
