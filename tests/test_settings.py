@@ -42,6 +42,7 @@ MISTAKES = {
     "rate of nothing": ("api:\n  rate_limits: {upload: 0/minute}", 2, "api.rate_limits.upload", "must read like"),
     "rate of an unknown operation": ("api:\n  rate_limits: {uplod: 1/minute}", 2, "api.rate_limits", "known: upload"),
     "unknown preset": ("api:\n  rate_limits: fast", 2, "api.rate_limits", "documented"),
+    "an owner without a team": ("owner: footage", 1, "owner", "an e-mail address or `team:<name>`"),
     "no time": ("api:\n  timeouts: {read_seconds: 0}", 2, "api.timeouts.read_seconds", "greater than 0"),
     "too many transfers": (
         "api:\n  concurrent_transfers: 1000",

@@ -67,7 +67,9 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     definitions = build_visual_search_defs(project.settings)
     dg.Definitions.validate_loadable(definitions)
     repository = definitions.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"new_media", "indexing", "results", "run_failures"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        *("new_media", "indexing", "results", "done_days", "run_failures")
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {"daily", "library_check"}
     graph = definitions.resolve_asset_graph()
     media, hits = dg.AssetKey("media"), dg.AssetKey(["hits", "street"])
@@ -78,6 +80,19 @@ def test_everything_a_day_needs_is_there(project: Project) -> None:
     assert checks >= {"all_items_terminal", "no_duplicate_uploads", "all_videos_terminal", "scores_in_range"}
     columns = graph.get(hits).metadata["dagster/column_schema"]
     assert "start_seconds" in repr(columns)
+
+
+def test_every_asset_has_the_owner_of_the_settings_unless_its_set_names_one(project: Project) -> None:
+    (project.settings.queries / "mine.yaml").write_text(
+        "owner: ann@example.com\nqueries: [{id: blue, text: a blue car}]\n"
+    )
+    settings = project.settings.model_copy(update={"owner": "team:footage"})
+    owners = {
+        spec.key.to_user_string(): list(spec.owners)
+        for spec in build_visual_search_defs(settings).resolve_all_asset_specs()
+    }
+    assert owners.pop("hits/mine") == ["ann@example.com"]
+    assert set(map(tuple, owners.values())) == {("team:footage",)}
 
 
 def test_a_prefix_lets_two_pipelines_live_in_one_project(project: Project) -> None:

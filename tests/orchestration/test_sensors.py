@@ -214,6 +214,33 @@ def test_a_video_that_fails_keeps_no_other_from_being_searched(
     assert daemon.request("indexing") == []
 
 
+def test_a_video_that_gets_stuck_warns_in_the_ui_once_and_is_welcome_later(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(("red",))
+    project.server.transitions.plan(TransitionPlan(stuck=True))
+    upload_all(Daemon(project, instance))
+    project.configure(indexing={"stuck_after_seconds": 0.001, "stuck_after_lengths": 0})
+    daemon = Daemon(project, instance)
+    (request,) = daemon.request("indexing")
+    result = daemon.execute(request)
+    assert result.success
+    (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "all_videos_terminal"]
+    assert (check.passed, check.severity, check.metadata["stuck"].value) == (False, dg.AssetCheckSeverity.WARN, 1)
+    # It was told; from here on it is polled, and asked for again when it comes to something.
+    stuck = daemon.tick("indexing")
+    assert not stuck.run_requests
+    assert "1 stuck" in (stuck.skip_message or "")
+    (video,) = project.server.videos()
+    project.server.transitions.plan(TransitionPlan(video_no=video.video_no, ready_after_seconds=0))
+    project.server.settle()
+    (request,) = daemon.request("indexing")
+    (check,) = [
+        one for one in daemon.execute(request).get_asset_check_evaluations() if one.check_name == "all_videos_terminal"
+    ]
+    assert check.passed
+
+
 def test_a_late_file_touches_its_old_day(make_project: MakeProject, instance: dg.DagsterInstance) -> None:
     project = make_project(("red",))
     daemon = Daemon(project, instance)

@@ -10,7 +10,7 @@ import shutil
 import struct
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
 LINEAGE = "/locations/visualsearch_pipeline/asset-groups/visual_search/lineage"
 BROKEN = "night shift (broken download).mp4"
 WHOLE = "loading dock night.mp4"
+BY_DAY = ("media", "uploads", "videos", "hits/street", "transcripts", "captions", "archive")
 _CLICKS = 4
 
 
@@ -131,7 +132,7 @@ def test_a_backfill_of_three_days_asks_the_chosen_query_and_no_other(page: Page,
 
 def test_with_the_sensors_on_a_dropped_file_becomes_hits_without_another_touch(page: Page, day: OperatorsDay) -> None:
     mend(day)  # has no effect if the walk came here from its beginning
-    for name in ("new_media", "indexing", "results"):
+    for name in ("new_media", "indexing", "results", "done_days"):
         turn_on(page, name)
 
     dropped = drop_file(day, "forklift at night.mp4")
@@ -150,6 +151,11 @@ def test_with_the_sensors_on_a_dropped_file_becomes_hits_without_another_touch(p
     assert len(transcribed) == 12
     assert set(transcribed.values()) == {1}
     assert day.sql("select count(*) from videos") == [(12,)]
+
+    # Today, of which nothing has come, shows as done as well: the graph is green.
+    today = day.days[2] + timedelta(days=1)
+    all_days = dict.fromkeys((one.isoformat() for one in (*day.days, today)), "MATERIALIZED")
+    day.wait_until(lambda: all(day.day_states(asset) == all_days for asset in BY_DAY), seconds=240)
 
     page.goto(LINEAGE)
     picture(page, "asset-graph", width=2300, height=900)

@@ -5,11 +5,12 @@ Each thing is asked for in one place:
 | asset | asked for by | when |
 |---|---|---|
 | `media`, `uploads` | the sensor `new_media` | the ledger has files to look into, contents to send |
-| `videos` | the sensor `indexing` | a video became ready or failed; a day has something left to ask or fetch |
+| `videos` | the sensor `indexing` | a video changed its state; a day has something left to ask or fetch |
 | `hits/…`, `transcripts`, `captions` | conditions, by the sensor `results` | `videos` of that day was materialized |
 | `archive` | likewise | the hits of that day were materialized, and no other set is still being asked |
 | `warehouse` | likewise | any of these was materialized |
 | `report` | likewise | `warehouse` was materialized |
+| whatever a day lacks | the sensor `done_days` | nothing is left to do on that day |
 | `hits/…` of a set with a `schedule:` | that schedule alone | its file says so, and there is something to ask |
 
 The ledger decides whether there is work (`pipeline/pending.py`), and `indexing` turns that into a materialization of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import dagster as dg
@@ -16,6 +17,7 @@ from visualsearch_pipeline.orchestration.assets import (
     videos_asset,
 )
 from visualsearch_pipeline.orchestration.automation import results_sensor
+from visualsearch_pipeline.orchestration.done_days import done_days_sensor
 from visualsearch_pipeline.orchestration.hits import hits_asset
 from visualsearch_pipeline.orchestration.images import images_asset, images_sensor
 from visualsearch_pipeline.orchestration.imports import imports_asset, imports_sensor
@@ -30,7 +32,7 @@ from visualsearch_pipeline.orchestration.run_failures import run_failures_sensor
 from visualsearch_pipeline.orchestration.schedule import daily_schedule
 from visualsearch_pipeline.orchestration.sensors import indexing_sensor, new_media_sensor
 from visualsearch_pipeline.orchestration.steps import ExecuteStep, StepRunner
-from visualsearch_pipeline.queries import load_query_sets
+from visualsearch_pipeline.queries import QuerySet, load_query_sets
 from visualsearch_pipeline.settings import Settings
 
 _ASSET_NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -81,6 +83,13 @@ def build_visual_search_defs(
     query_sets = [query_set for query_set in files if _ASSET_NAME.fullmatch(query_set.name)]
     hits = [keys.hits(query_set.name) for query_set in query_sets]
     results = [*hits, keys.transcripts, keys.captions, keys.archive]
+    # Sets with a schedule are left to it, broken ones fail; imports that come due are paid for, and have their sensor.
+    asked_any_time = [keys.hits(one.name) for one in query_sets if isinstance(one, QuerySet) and one.schedule is None]
+    days_shown = [
+        *(keys.media, keys.uploads),
+        *([keys.images] if settings.source.image_include else []),
+        *(keys.videos, *asked_any_time, keys.transcripts, keys.captions, keys.archive),
+    ]
     assets: Sequence[dg.AssetsDefinition | dg.AssetSpec] = [
         *external_assets(runner, keys),
         media_asset(runner, keys),
@@ -95,6 +104,7 @@ def build_visual_search_defs(
         warehouse_asset(runner, keys, hits=hits),
         report_asset(runner, keys),
     ]
+    assets = list(dg.map_asset_specs(partial(_owned, settings), assets))
     return dg.Definitions(
         assets=dg.map_asset_specs(_checked(get_asset_spec), assets) if get_asset_spec else assets,
         sensors=[
@@ -102,6 +112,7 @@ def build_visual_search_defs(
             new_media_sensor(runner, keys),
             indexing_sensor(runner, keys, followers=results),
             results_sensor(keys, assets=[*results, keys.warehouse, keys.report], every_seconds=settings.sensor_seconds),
+            done_days_sensor(runner, keys, assets=days_shown),
             *([imports_sensor(runner, keys)] if settings.imports else []),
             *([images_sensor(runner, keys)] if settings.source.image_include else []),
         ],
@@ -113,6 +124,11 @@ def build_visual_search_defs(
         resources={keys.resource: VisualSearchResource.from_settings(settings)},
         executor=executor,
     )
+
+
+def _owned(settings: Settings, spec: dg.AssetSpec) -> dg.AssetSpec:
+    """The same, kept by whoever keeps the pipeline if it names nobody itself."""
+    return spec.replace_attributes(owners=[settings.owner]) if settings.owner and not spec.owners else spec
 
 
 def _specs(asset: dg.AssetsDefinition | dg.AssetSpec) -> list[dg.AssetSpec]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -17,6 +18,9 @@ from visualsearch_pipeline.orchestration.requests import DayWork
 from visualsearch_pipeline.pipeline.ingest import SourceReport
 from visualsearch_pipeline.pipeline.pending import PendingWork
 from visualsearch_pipeline.pipeline.pipeline import Pipeline
+
+_TOLD_STATES: Final = (VideoState.READY, VideoState.FAILED, VideoState.STUCK, VideoState.MISSING)
+"""A day on which a video comes to one of these is shown anew: `videos` tells of it, and warns."""
 
 
 def media_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:
@@ -44,16 +48,15 @@ def upload_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:
     return {day: DayWork(frozenset({f"{all_of[day]} contents"}), progress=done[day]) for day in work.uploads}
 
 
-def result_work(pipeline: Pipeline, work: PendingWork, *, finished: Iterable[date]) -> dict[date, DayWork]:
-    """Videos to ask about or to fetch something of, and days on which one was finished just now.
+def result_work(pipeline: Pipeline, work: PendingWork, *, news: Iterable[date]) -> dict[date, DayWork]:
+    """Videos to ask about or to fetch something of, and days on which one came to another state just now.
 
     Args:
         pipeline: the run.
         work: what is left to do.
-        finished: the days with a video that became ready or failed since the last poll.
+        news: the days with a video that became ready, failed, got stuck or went missing since the last poll.
     """
-    ready = _counts(pipeline, videos, VideoState.READY)
-    failed = _counts(pipeline, videos, VideoState.FAILED)
+    by_state = {state: _counts(pipeline, videos, state) for state in _TOLD_STATES}
     done = Counter[date]()
     for counts in (
         _counts(pipeline, coverage),
@@ -63,14 +66,16 @@ def result_work(pipeline: Pipeline, work: PendingWork, *, finished: Iterable[dat
         _counts(pipeline, archive, ArchiveState.ARCHIVED),
     ):
         done.update(counts)
-    names: dict[date, set[str]] = {day: set() for day in (*work.after_indexing, *finished)}
+    names: dict[date, set[str]] = {day: set() for day in (*work.after_indexing, *news)}
     # The archive follows the hits; that it has work is no reason to begin again.
     by_asset = {**work.hits, "transcripts": work.transcripts, "captions": work.captions}
     for asset, days in by_asset.items():
         for day in days:
             names[day].add(asset)
     return {
-        day: DayWork(frozenset({*of_day, f"{ready[day]} ready", f"{failed[day]} failed"}), progress=done[day])
+        day: DayWork(
+            frozenset({*of_day, *(f"{counts[day]} {state}" for state, counts in by_state.items())}), progress=done[day]
+        )
         for day, of_day in names.items()
     }
 

@@ -96,14 +96,17 @@ def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, followers: Collectio
         required_resource_keys={runner.resource_key},
         asset_selection=dg.AssetSelection.assets(keys.videos),
         minimum_interval_seconds=runner.settings.sensor_seconds,
-        description="Polls the videos being indexed. Requests the days with videos to search, transcribe or archive.",
+        description=(
+            "Polls the videos being indexed. Requests the days with videos to search, transcribe or archive, and those "
+            "with a video that failed, got stuck or went missing."
+        ),
     )
     def indexing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:indexing") as pipeline:
                 report = poll(pipeline, time_box=TimeBox.of(_POLL_SECONDS))
-                work = result_work(pipeline, pending_work(pipeline).unscheduled, finished=report.finished_days)
+                work = result_work(pipeline, pending_work(pipeline).unscheduled, news=report.news_days)
                 tick = _Tick(context, pipeline, cursor)
                 tick.request("videos", work, assets=[keys.videos], busy_with=followers, reason="videos to ask about")
         except (PipelineError, LedgerError, VisualSearchError) as error:

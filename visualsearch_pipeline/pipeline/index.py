@@ -31,7 +31,7 @@ class IndexReport:
         indexing: Are still being indexed.
         stuck: Are being indexed for longer than the settings allow.
         missing: Are not in the library.
-        finished_days: The days with a video that became ready or failed.
+        news_days: The days with a video that became ready, failed, got stuck or went missing.
         asked: How many were asked about.
         not_due: How many were left for a later poll, being asked about the less often the older they are.
     """
@@ -41,7 +41,7 @@ class IndexReport:
     indexing: int
     stuck: int
     missing: int
-    finished_days: tuple[date, ...]
+    news_days: tuple[date, ...]
     asked: int = 0
     not_due: int = 0
 
@@ -95,10 +95,11 @@ def _report(
     states = {video_no: video.state for video_no, video in watched.items()}
     states.update({observation.video_no: observation.state for observation in observations})
     counts = Counter(states.values())
-    finished = {
+    news = {
         watched[observation.video_no].day
         for observation in observations
-        if observation.state in (VideoState.READY, VideoState.FAILED)
+        # What merely goes on being indexed, stuck or missing is no news.
+        if observation.state not in (VideoState.INDEXING, watched[observation.video_no].state)
     }
     return IndexReport(
         ready=counts[VideoState.READY],
@@ -106,7 +107,7 @@ def _report(
         indexing=counts[VideoState.INDEXING],
         stuck=counts[VideoState.STUCK],
         missing=counts[VideoState.MISSING],
-        finished_days=tuple(sorted(finished)),
+        news_days=tuple(sorted(news)),
         asked=len(observations),
         not_due=not_due,
     )

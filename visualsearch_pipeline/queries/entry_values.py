@@ -1,8 +1,7 @@
-"""What single keys in a file of saved queries may hold: ids, owners, shares, times, places, videos to look within."""
+"""What single keys in a file of saved queries may hold: ids, shares, times, places, videos to look within."""
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -21,19 +20,10 @@ from pydantic import (
 from visualsearch_pipeline.api.limits import MAX_CAMERA_MODEL_CHARACTERS, MAX_TOP_K
 from visualsearch_pipeline.queries.names import name_problem
 
-# Dagster accepts these owners and no others.
-_OWNER: Final = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
-
 
 def _check_id(value: str) -> str:
     if problem := name_problem(value):
         raise ValueError(problem)
-    return value
-
-
-def _check_owner(value: str) -> str:
-    if not _OWNER.fullmatch(value):
-        raise ValueError(f"`{value}` is no owner: write an e-mail address or `team:<name>`")
     return value
 
 
@@ -81,9 +71,6 @@ _TIME_PATTERN: Final = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[
 Words: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Identifier: TypeAlias = Annotated[
     str, AfterValidator(_check_id), WithJsonSchema({"type": "string", "pattern": _ID_PATTERN})
-]
-Owner: TypeAlias = Annotated[
-    str, AfterValidator(_check_owner), WithJsonSchema({"type": "string", "pattern": f"^({_OWNER.pattern})$"})
 ]
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1, strict=True)]
 Camera: TypeAlias = Annotated[Words, StringConstraints(max_length=MAX_CAMERA_MODEL_CHARACTERS)]

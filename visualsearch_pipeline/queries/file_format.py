@@ -18,7 +18,6 @@ from visualsearch_pipeline.queries.entry_values import (
     Identifier,
     Moment,
     MostHits,
-    Owner,
     PlaceEntry,
     Share,
     Within,
@@ -27,6 +26,7 @@ from visualsearch_pipeline.queries.entry_values import (
 from visualsearch_pipeline.queries.library_models import PublicMedium
 from visualsearch_pipeline.queries.question_parts import FilteringLevel
 from visualsearch_pipeline.queries.schedules import SCHEDULE_MEANING, ScheduleSetting
+from visualsearch_pipeline.settings.values import Owner
 
 KIND_KEYS: Final = ("text", "image", "transcript")
 """The keys that say what a query is; each entry has exactly one of them."""

@@ -17,7 +17,7 @@ from visualsearch_pipeline.settings.sections import (
     SourceSettings,
     WebhookSettings,
 )
-from visualsearch_pipeline.settings.values import Section, check_ledger_url
+from visualsearch_pipeline.settings.values import Owner, Section, check_ledger_url
 
 
 class Settings(Section):
@@ -46,6 +46,10 @@ class Settings(Section):
     budget: BudgetSettings = BudgetSettings()
     alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
+    owner: Owner | None = Field(
+        None,
+        description="Who keeps the pipeline: an e-mail address or team:<name>. Query sets may name another.",
+    )
     snapshot_days: int = Field(3, ge=0, description="How many days older publications are kept for their readers.")
     step_seconds: PositiveFloat = Field(
         900.0, description="After this time a step begins no new item; the rest stays queued and is asked for again."

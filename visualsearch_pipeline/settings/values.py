@@ -1,12 +1,12 @@
-"""The types of single values in the settings: addresses and rates, checked where they are written."""
+"""The types of single values in the settings: addresses, owners and rates, checked where they are written."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag, WithJsonSchema
 
 LIMITED_OPERATIONS: Final = (
     "upload",
@@ -20,6 +20,9 @@ LIMITED_OPERATIONS: Final = (
     "default",
 )
 """The operation families that can be given a rate of their own (contract §3.1)."""
+
+# Dagster accepts these owners and no others.
+_OWNER: Final = re.compile(r"team:.+|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 
 _RATE: Final = re.compile(r"(?P<count>[1-9]\d*)\s*/\s*(?:(?P<every>[1-9]\d*)\s*)?(?P<unit>second|minute|hour|day)s?")
 
@@ -52,6 +55,12 @@ def _check_rate(value: str) -> str:
     return value
 
 
+def _check_owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise ValueError(f"`{value}` is no owner: write an e-mail address or `team:<name>`")
+    return value
+
+
 def _preset_or_rates(value: object) -> str:
     return "rates" if isinstance(value, dict) else "preset"
 
@@ -70,6 +79,9 @@ def check_ledger_url(value: str) -> str:
 
 
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
+Owner: TypeAlias = Annotated[
+    str, AfterValidator(_check_owner), WithJsonSchema({"type": "string", "pattern": f"^({_OWNER.pattern})$"})
+]
 RateText = Annotated[str, AfterValidator(_check_rate)]
 RateSetting = Annotated[
     Annotated[Literal["documented", "v1.2", "p-2026", "unlimited"], Tag("preset")]
