@@ -163,7 +163,10 @@ def test_with_the_sensors_on_a_dropped_file_becomes_hits_without_another_touch(p
     page.get_by_text("[Show Markdown]").first.click()
     expect(page.get_by_role("dialog").get_by_role("img").first).to_be_visible()
     picture(page, "operating-archive", height=1000)
+    # A tick that asked for nothing says in numbers why.
     page.goto("/locations/visualsearch_pipeline/sensors/new_media")
+    page.get_by_role("button", name="0 runs requested", exact=True).first.click()
+    expect(page.get_by_role("dialog").get_by_text("nothing new to ask for")).to_be_visible()
     picture(page, "operating-sensor", height=800)
 
 
