@@ -13,11 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visualsearch_pipeline.media import (
+    FolderMet,
     InvalidPattern,
     SourceContent,
     SourceFile,
     SourceUnavailable,
     discover,
+    listing_order,
     scan,
 )
 
@@ -233,12 +235,12 @@ def test_a_folder_that_vanishes_during_the_walk_is_harmless(tmp_path: Path) -> N
     write(tmp_path / "a" / "clip.mp4")
     gone = write(tmp_path / "b" / "clip.mp4")
     items = scan(str(tmp_path), include=VIDEOS)
-    first = next(items)
+    first = next(item for item in items if isinstance(item, SourceFile))
     gone.unlink()
     gone.parent.rmdir()
     assert isinstance(first, SourceFile)
     assert first.relative_path == "a/clip.mp4"
-    assert list(items) == []
+    assert list(items) == [FolderMet("b/")]
 
 
 def test_a_new_walk_of_a_caching_storage_sees_what_came_since(
@@ -333,3 +335,31 @@ def test_a_hundred_thousand_files_take_one_listing_per_folder_and_seconds(monkey
     assert len({file.uri for file in files}) == folders * entries_per_folder
     assert calls == {"ls": folders + 1, "info": 0}
     assert elapsed_seconds < 10
+
+
+_NAMES = st.sampled_from(["a", "a.mp4", "b", "b.mp4", "c.mp4", "a-b", "ab.mp4"])
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(paths=st.sets(st.lists(_NAMES, min_size=1, max_size=4).map(lambda names: [*names, "clip.mp4"]).map("/".join)))
+def test_a_walk_in_pieces_meets_each_file_once_and_in_the_order_of_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory, paths: set[str]
+) -> None:
+    root = tmp_path_factory.mktemp("pieces")
+    for path in paths:
+        write(root / path)
+    whole = [file.relative_path for file in discover(str(root), include=VIDEOS).files]
+    assert whole == sorted(paths, key=listing_order)
+    in_pieces: list[str] = []
+    after: str | None = None
+    while True:
+        met = next(scan(str(root), include=VIDEOS, after=after), None)
+        if met is None:
+            break
+        assert isinstance(met, SourceFile | FolderMet)
+        place = met.relative_path if isinstance(met, SourceFile) else met.place
+        assert after is None or listing_order(place) > listing_order(after)
+        if isinstance(met, SourceFile):
+            in_pieces.append(place)
+        after = place
+    assert in_pieces == whole

@@ -39,6 +39,11 @@ query Partitions($keys: [AssetKeyInput!]) { assetNodes(assetKeys: $keys) {
 _RUNS: Final = """
 { runsOrError(limit: 500) { ... on Runs { results { runId status assetSelection { path } tags { key value } } } } }
 """
+_SENSORS: Final = """
+{ sensorsOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "visualsearch_pipeline" }) {
+  ... on Sensors { results { name sensorState { status } } } } }
+"""
 _BACKFILLS: Final = "{ partitionBackfillsOrError { ... on PartitionBackfills { results { status } } } }"
 
 
@@ -85,6 +90,11 @@ class OperatorsDay:
         """Every run, newest first."""
         found: list[dict[str, Any]] = self.ui.ask(_RUNS)["runsOrError"]["results"]
         return found
+
+    def sensors_that_are_on(self) -> set[str]:
+        """The sensors that the daemon evaluates."""
+        found = self.ui.ask(_SENSORS)["sensorsOrError"]["results"]
+        return {sensor["name"] for sensor in found if sensor["sensorState"]["status"] == "RUNNING"}
 
     def is_at_rest(self) -> bool:
         """Whether nothing is queued and nothing runs."""

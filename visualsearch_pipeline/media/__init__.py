@@ -1,6 +1,6 @@
 """The files of a source: found, told apart, looked into and hashed, before the service is asked anything."""
 
-from visualsearch_pipeline.media.discovery import DiscoveryProblem, DiscoveryResult, discover, scan
+from visualsearch_pipeline.media.discovery import DiscoveryProblem, DiscoveryResult, FolderMet, discover, scan
 from visualsearch_pipeline.media.errors import (
     FileChanged,
     FileVanished,
@@ -15,6 +15,7 @@ from visualsearch_pipeline.media.hashing import ContentHash, sha256_of
 from visualsearch_pipeline.media.image_inspection import InspectedImage, inspect_image
 from visualsearch_pipeline.media.image_probing import ImageInfo, UndecodableImage, probe_image
 from visualsearch_pipeline.media.inspection import InspectedMedia, inspect
+from visualsearch_pipeline.media.listing_order import listing_order
 from visualsearch_pipeline.media.partitioning import ItemDay, PathDate, day_of
 from visualsearch_pipeline.media.patterns import PathFilter
 from visualsearch_pipeline.media.probing import MediaInfo, probe
@@ -27,6 +28,7 @@ __all__ = [
     "DiscoveryResult",
     "FileChanged",
     "FileVanished",
+    "FolderMet",
     "ImageInfo",
     "InspectedImage",
     "InspectedMedia",
@@ -49,6 +51,7 @@ __all__ = [
     "inspect",
     "inspect_image",
     "is_settled",
+    "listing_order",
     "probe",
     "probe_image",
     "scan",

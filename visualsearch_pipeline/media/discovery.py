@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from visualsearch_pipeline.media.errors import SourceUnavailable
 from visualsearch_pipeline.media.filesystem import StorageOptions, filesystem_of
+from visualsearch_pipeline.media.listing_order import listing_order
 from visualsearch_pipeline.media.patterns import PathFilter
 from visualsearch_pipeline.media.source_file import SourceFile, source_file_from
 
@@ -36,6 +37,20 @@ class DiscoveryProblem:
 
     uri: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMet:
+    """A folder below the source's own that a walk comes to.
+
+    Attributes:
+        place: Its path within the source, with a `/` behind it.
+        is_linked: Whether it is a link: entered after all real folders, or, by a walk that goes on where another
+            stopped, not at all.
+    """
+
+    place: str
+    is_linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +98,20 @@ def scan(
     include: Sequence[str],
     exclude: Sequence[str] = (),
     storage_options: StorageOptions | None = None,
-) -> Iterator[SourceFile | DiscoveryProblem]:
+    after: str | None = None,
+) -> Iterator[SourceFile | DiscoveryProblem | FolderMet]:
     """`discover`, one item at a time, for callers that have a deadline.
 
     The arguments are checked and the source's top folder is listed before the first item is asked for.
+
+    Args:
+        source_url: See `discover`.
+        include: See `discover`.
+        exclude: See `discover`.
+        storage_options: See `discover`.
+        after: Where an earlier walk stopped: the path of a file within the source, or of a folder with a `/` behind
+            it. What that walk has met is passed over, and only the folders on the way there are listed again. Linked
+            folders are not entered then, since what was entered before is not known any more.
 
     Raises:
         SourceUnavailable: See `discover`.
@@ -95,7 +120,7 @@ def scan(
     wanted = PathFilter.compile(include=include, exclude=exclude)
     filesystem, root_path = filesystem_of(source_url, storage_options=storage_options)
     filesystem.invalidate_cache()  # a process that lives for days must not see the listing of its first hour
-    walk = _Walk(filesystem, root_path, wanted)
+    walk = _Walk(filesystem, root_path, wanted, after=after)
     return walk.items(_list_root(filesystem, root_path, source_url))
 
 
@@ -121,15 +146,18 @@ class _Folder:
 class _Walk:
     """One pass over a source, real folders first, then the linked ones that led somewhere new."""
 
-    def __init__(self, filesystem: AbstractFileSystem, root_path: str, wanted: PathFilter) -> None:
+    def __init__(
+        self, filesystem: AbstractFileSystem, root_path: str, wanted: PathFilter, *, after: str | None
+    ) -> None:
         self._filesystem = filesystem
         self._wanted = wanted
         self._root = _Folder(root_path, os.path.realpath(root_path), "")
+        self._after = None if after is None else listing_order(after)
         self._entered: set[str] = set()
         self._real_folders: list[_Folder] = []
         self._linked_folders: list[_Folder] = []
 
-    def items(self, root_listing: list[Mapping[str, object]]) -> Iterator[SourceFile | DiscoveryProblem]:
+    def items(self, root_listing: list[Mapping[str, object]]) -> Iterator[SourceFile | DiscoveryProblem | FolderMet]:
         self._entered.add(self._root.real_path)
         yield from self._entries(self._root, root_listing)
         while self._real_folders or self._linked_folders:
@@ -137,6 +165,9 @@ class _Walk:
             if folder.real_path in self._entered:
                 continue
             self._entered.add(folder.real_path)
+            place = f"{folder.relative_path}/"
+            if self._is_to_come(place):
+                yield FolderMet(place)
             try:
                 listing = self._filesystem.ls(folder.path, detail=True)
             except FileNotFoundError:
@@ -146,7 +177,18 @@ class _Walk:
                 continue
             yield from self._entries(folder, listing)
 
-    def _entries(self, folder: _Folder, listing: list[Mapping[str, object]]) -> Iterator[SourceFile | DiscoveryProblem]:
+    def _is_to_come(self, place: str) -> bool:
+        """Whether an earlier walk, if there was one, stopped before it."""
+        return self._after is None or listing_order(place) > self._after
+
+    def _is_on_the_way(self, place: str) -> bool:
+        """Whether an earlier walk stopped in this folder."""
+        order = listing_order(place)
+        return self._after is not None and self._after[: len(order)] == order
+
+    def _entries(
+        self, folder: _Folder, listing: list[Mapping[str, object]]
+    ) -> Iterator[SourceFile | DiscoveryProblem | FolderMet]:
         by_path = {str(entry["name"]).rstrip("/"): entry for entry in listing}
         by_path.pop(folder.path, None)  # object stores keep a marker object with the folder's own name
         subfolders: list[_Folder] = []
@@ -158,16 +200,21 @@ class _Walk:
             try:
                 entry = self._followed(path, by_path[path])
             except OSError as error:
-                if self._wanted.accepts(relative_path):
+                if self._is_to_come(relative_path) and self._wanted.accepts(relative_path):
                     yield self._problem(path, f"the link leads nowhere: {_in_words(error)}.")
                 continue
             if entry["type"] == "directory":
-                if self._wanted.enters(relative_path):
+                place = f"{relative_path}/"
+                if self._wanted.enters(relative_path) and (self._is_to_come(place) or self._is_on_the_way(place)):
                     linked = entry is not by_path[path]
+                    if linked:
+                        yield FolderMet(place, is_linked=True)
+                    if linked and self._after is not None:
+                        continue
                     real_path = os.path.realpath(path) if linked else f"{folder.real_path}/{name}"
                     subfolder = _Folder(path, real_path, relative_path)
                     (self._linked_folders if linked else subfolders).append(subfolder)
-            elif entry["type"] == "file" and self._wanted.accepts(relative_path):
+            elif self._is_to_come(relative_path) and entry["type"] == "file" and self._wanted.accepts(relative_path):
                 yield self._file(path, entry, relative_path)
         self._real_folders.extend(reversed(subfolders))
 

@@ -35,8 +35,8 @@ def media_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:
 
 
 def listing_work(source: SourceReport, pipeline: Pipeline) -> dict[date, DayWork]:
-    """Today, if the source is too large for the time that there was to list it."""
-    return {} if source.is_listed else {pipeline.now().date(): DayWork(frozenset({"the source"}))}
+    """Today, if there are linked folders that only a whole look enters, and there was no time for one."""
+    return {pipeline.now().date(): DayWork(frozenset({"the source"}))} if source.links_left_out else {}
 
 
 def upload_work(pipeline: Pipeline, work: PendingWork) -> dict[date, DayWork]:

@@ -40,15 +40,16 @@ _POLL_SECONDS: Final = 30.0
 """Dagster gives a tick 60 s, and keeps neither cursor nor requests of one that takes longer."""
 
 
-_TOO_LONG_TO_LIST: Final = "the source takes longer to list than a tick has"
+_TOO_LONG_TO_LIST: Final = "linked folders in a source that takes longer to list than a tick has"
 
 
 def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition:
     """The sensor `new_media`: lists the source and requests the days with something to look into or to send.
 
     `media` and `uploads` are runs of their own: a file that cannot be uploaded fails its day of `media`, and is not to
-    keep the day's other files from being sent. A source that a tick cannot list to its end is listed by a run of
-    today's `media`, which has the time.
+    keep the day's other files from being sent. A source that a tick cannot list to its end is listed piece by piece:
+    the cursor holds where the next tick goes on. Linked folders of such a source are listed by a run of today's
+    `media`, which has the time.
     """
     name = keys.name("new_media")
 
@@ -63,7 +64,7 @@ def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition
         cursor = read_cursor(context.cursor, sensor=name)
         try:
             with runner.pipeline(runner.api_of(context.resources), run_id="sensor:new_media") as pipeline:
-                source = look_at_source(pipeline, time_box=TimeBox.of(_LISTING_SECONDS))
+                source = look_at_source(pipeline, after=cursor.position, time_box=TimeBox.of(_LISTING_SECONDS))
                 work = pending_work(pipeline)
                 tick = _Tick(context, pipeline, cursor)
                 tick.request("listing", listing_work(source, pipeline), assets=[keys.media], reason=_TOO_LONG_TO_LIST)
@@ -71,12 +72,18 @@ def new_media_sensor(runner: StepRunner, keys: AssetKeys) -> dg.SensorDefinition
                 tick.request("uploads", upload_work(pipeline, work), assets=[keys.uploads], reason="contents to upload")
         except (PipelineError, LedgerError) as error:
             raise dg.Failure(description=str(error)) from error
+        part = "" if source.is_whole else f" in the part listed now, {_part(cursor.position, source.position)}"
         return tick.result(
-            f"{source.files} files{'' if source.is_listed else ' listed so far'}, {source.new} new, "
-            f"{source.settling} still being written; {source.urls} URLs"
+            f"{source.files} files{part}, {source.new} new, {source.settling} still being written; {source.urls} URLs",
+            position=source.position,
         )
 
     return new_media
+
+
+def _part(after: str | None, position: str | None) -> str:
+    """Which part of the source a tick has listed, in words."""
+    return f"from {after or 'the beginning'} to {position or 'the end'}"
 
 
 def indexing_sensor(runner: StepRunner, keys: AssetKeys, *, followers: Collection[dg.AssetKey]) -> dg.SensorDefinition:
@@ -160,11 +167,12 @@ class _Tick:
             decision, assets=assets, lane=lane, reason=reason, now=self._now, retry_seconds=self._retry_seconds
         )
 
-    def result(self, seen: str) -> dg.SensorResult:
-        """What the tick gives back; `seen` says what it saw, in numbers."""
+    def result(self, seen: str, *, position: str | None = None) -> dg.SensorResult:
+        """What the tick gives back; `seen` says what it saw, in numbers, `position` where the next goes on."""
         cursor = SensorCursor(
             looked_at=self._now,
             asked={lane: decision.asked for lane, decision in self._decisions.items() if decision.asked},
+            position=position,
         ).model_dump_json()
         if self._requests:
             return dg.SensorResult(run_requests=self._requests, cursor=cursor)

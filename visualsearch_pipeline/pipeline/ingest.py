@@ -23,6 +23,7 @@ from visualsearch_pipeline.pipeline.import_source import look_at_imports
 from visualsearch_pipeline.pipeline.pipeline import Pipeline, TimeBox
 from visualsearch_pipeline.pipeline.progress import increments
 from visualsearch_pipeline.pipeline.sightings import has_changed, is_due, sighting_of, source_file
+from visualsearch_pipeline.pipeline.source_listing import SourceListing, list_source
 from visualsearch_pipeline.pipeline.upload_marks import upload_name
 from visualsearch_pipeline.pipeline.url_source import look_at_urls
 
@@ -35,7 +36,8 @@ class SourceReport:
     """What a look at the source found.
 
     `problems` are parts of the source that could not be read: what lies there is neither known nor forgotten.
-    `is_listed` and `is_kept` say whether the look saw all files, and kept all that are new: see `time_box`.
+    `is_whole` says whether the look saw all files and kept all that are new; `position` where the next goes on, None if
+    it begins anew; `links_left_out` whether there are linked folders that only a whole look enters.
     """
 
     files: int
@@ -48,8 +50,9 @@ class SourceReport:
     urls: int = 0
     new_urls: int = 0
     imports_queued: int = 0
-    is_listed: bool = True
-    is_kept: bool = True
+    is_whole: bool = True
+    position: str | None = None
+    links_left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class IngestReport:
     bytes_hashed: int
 
 
-def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> SourceReport:
+def look_at_source(pipeline: Pipeline, *, after: str | None = None, time_box: TimeBox | None = None) -> SourceReport:
     """List the source and keep in the ledger what is new, changed, settled or gone. No footage is opened.
 
     The source is the folder, the list of URLs and the file of imports, as far as the settings name them.
@@ -72,18 +75,19 @@ def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> So
 
     Args:
         pipeline: the run.
+        after: where an earlier look stopped: its `position`.
         time_box: for a look that comes again and again: no more is listed once its time is up, and no more than some
-            thousands of new files are kept. The next look keeps the next thousands; nothing counts as gone until one
-            has seen all. What it never reaches needs a look without a time box.
+            thousands of new files are kept. The next look goes on from there. What is gone is noticed in the part that
+            a look has seen.
 
     Raises:
         SourceProblem: the source as a whole cannot be listed. Nothing is marked as gone then.
     """
     source = pipeline.settings.source
-    found, is_listed, is_kept = media.DiscoveryResult((), ()), True, True
+    found = SourceListing()
     try:
         if source.path is not None:
-            found, is_listed = _listed(pipeline, source.path, time_box)
+            found = list_source(pipeline, source.path, after=after, time_box=time_box)
     except (SourceUnavailable, InvalidPattern) as error:
         raise SourceProblem(str(error)) from error
     now = pipeline.now()
@@ -94,23 +98,27 @@ def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> So
     for file in found.files:
         before = known.get(file.uri)
         if before is None or has_changed(file, before):
-            if time_box is not None and len(sightings) >= _SIGHTINGS_PER_LOOK:
-                is_kept = False
-                break
             counts["new" if before is None else "changed"] += 1
             sightings.append(sighting_of(file, before, source, now=now))
+            if time_box is not None and len(sightings) >= _SIGHTINGS_PER_LOOK:
+                found = found.up_to(file)
+                break
         elif is_due(file, before, source, now=now):
             to_inspect.append(file.uri)
     seen = {file.uri for file in found.files}
-    gone = [uri for uri, item in known.items() if uri not in seen and item.state is not ItemState.GONE]
-    if found.problems or not is_listed:
+    gone = [
+        uri
+        for uri, item in known.items()
+        if uri not in seen and item.state is not ItemState.GONE and found.covers(item.name)
+    ]
+    if found.problems:
         gone = []  # what was not listed is not known to have left
     pipeline.ledger.items.record_sightings(sightings, gone=gone, seen_at=now)
     pipeline.ledger.items.settle(to_inspect)
     urls = look_at_urls(pipeline, now=now)
     imports = look_at_imports(pipeline, now=now)
     problems = (*found.problems, *urls.problems, *imports.problems)
-    _keep_problems(pipeline, problems, now=now)
+    _keep_problems(pipeline, problems, is_whole=found.is_whole, now=now)
     return SourceReport(
         files=len(found.files),
         new=counts["new"],
@@ -122,28 +130,10 @@ def look_at_source(pipeline: Pipeline, *, time_box: TimeBox | None = None) -> So
         urls=urls.urls,
         new_urls=urls.new,
         imports_queued=imports.queued,
-        is_listed=is_listed,
-        is_kept=is_kept,
+        is_whole=found.is_whole,
+        position=found.position,
+        links_left_out=bool(found.linked) and not found.is_whole,
     )
-
-
-def _listed(pipeline: Pipeline, path: str, time_box: TimeBox | None) -> tuple[media.DiscoveryResult, bool]:
-    """What there is time to list, and whether that is all."""
-    source = pipeline.settings.source
-    files: list[SourceFile] = []
-    problems: list[media.DiscoveryProblem] = []
-    is_listed = True
-    for item in media.scan(
-        path, include=source.include, exclude=source.exclude, storage_options=pipeline.storage_options
-    ):
-        if time_box is not None and time_box.is_over:
-            is_listed = False
-            break
-        if isinstance(item, SourceFile):
-            files.append(item)
-        else:
-            problems.append(item)
-    return media.DiscoveryResult(tuple(files), tuple(problems)), is_listed
 
 
 def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items: int | None = None) -> IngestReport:
@@ -182,11 +172,14 @@ def ingest(pipeline: Pipeline, *, days: Sequence[date] | None = None, max_items:
     return IngestReport(accepted=accepted, duplicates=duplicates, refused=refused, bytes_hashed=bytes_hashed)
 
 
-def _keep_problems(pipeline: Pipeline, problems: Sequence[media.DiscoveryProblem], *, now: datetime) -> None:
+def _keep_problems(
+    pipeline: Pipeline, problems: Sequence[media.DiscoveryProblem], *, is_whole: bool, now: datetime
+) -> None:
     failures = pipeline.ledger.failures
     standing = {problem.uri for problem in problems}
     for failure in failures.unresolved(step="source"):
-        if failure.subject not in standing:
+        # Who has seen a part only does not know that another part can be read again.
+        if is_whole and failure.subject not in standing:
             failures.resolve(subject=failure.subject, at=now, steps=("source",))
     for problem in problems:
         failures.record("source", subject=problem.uri, day=None, reason=problem.reason, retryable=True, at=now)
