@@ -15,7 +15,6 @@ from visualsearch_pipeline.media import (
     InspectedMedia,
     InvalidPattern,
     MediaRejected,
-    SourceFile,
     SourceUnavailable,
 )
 from visualsearch_pipeline.pipeline.errors import SourceProblem
