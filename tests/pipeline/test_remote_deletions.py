@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
+import sqlalchemy as sa
 
 from tests.command_line import REPOSITORY, environment, visualsearch
 from tests.conftest import API_KEY
-from visualsearch_pipeline.ledger import DeletionState, VideoState
+from tests.pipeline.seeded_library import SeededLibrary
+from visualsearch_pipeline.ledger import DeletionState, TranscriptionKind, VideoState
+from visualsearch_pipeline.ledger.fetches import ArchivedObject
+from visualsearch_pipeline.ledger.schema import archive as archive_table
+from visualsearch_pipeline.ledger.schema import contents as contents_table
+from visualsearch_pipeline.ledger.schema import videos as videos_table
 from visualsearch_pipeline.pipeline.agreement import agree
 from visualsearch_pipeline.pipeline.archive import archive
 from visualsearch_pipeline.pipeline.pending import pending_work
@@ -27,8 +34,9 @@ from visualsearch_pipeline.pipeline.remote_deletion import (
 )
 
 if TYPE_CHECKING:
-    from tests.conftest import Project
+    from tests.conftest import MakeProject, Project
 
+KINDS: tuple[TranscriptionKind, ...] = get_args(TranscriptionKind)
 DELETIONS = "SELECT state, count(*) FROM remote_deletions GROUP BY ALL ORDER BY ALL"
 
 
@@ -137,6 +145,56 @@ def test_the_wrong_scope_is_refused_before_any_call(project: Project) -> None:
     assert project.calls("delete_videos", since=mark) == []
     project.configure(api={"scope": {"unique_id": right["scope"]["unique_id"]}})
     assert in_library(project) == everything
+
+
+def test_more_than_one_call_takes_goes_100_at_a_time_and_each_file_is_read_before(
+    make_project: MakeProject, tmp_path: Path
+) -> None:
+    project = make_project(())
+    project.write_queries("street", "queries: [{id: giraffe, text: giraffe, filtering_level: high}]")
+    day = project.today - timedelta(days=1)
+    library = SeededLibrary(project)
+    numbers = library.add({day: [["a zebra"]] * 230})
+    library.search()
+    long_ago = datetime.now(UTC) - timedelta(days=60)
+    with project.pipeline() as pipeline:
+        for number in numbers:
+            path = tmp_path / f"{number}.mp4"
+            path.write_bytes(number.encode().ljust(1000))
+            kept = ArchivedObject(
+                kind="video",
+                object_key=number,
+                video_no=number,
+                day=day,
+                bucket=None,
+                blob=None,
+                path=str(path),
+                size_bytes=1000,
+                sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+                proven_by="sha256",
+            )
+            pipeline.ledger.fetches.record_archived(kept, at=long_ago)
+            for kind in KINDS:
+                pipeline.ledger.fetches.record_transcription(
+                    kind, video_no=number, day=day, segments=0, run_id="seeded", at=long_ago
+                )
+        with pipeline.ledger._database.writing() as connection:
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+            of_file = sa.select(archive_table.c.sha256).where(archive_table.c.object_key == contents_table.c.sha256)
+            of_archive = sa.select(archive_table.c.sha256).where(archive_table.c.object_key == videos_table.c.video_no)
+            connection.execute(sa.update(contents_table).values(sha256=of_file.scalar_subquery()))
+            connection.execute(sa.update(videos_table).values(sha256=of_archive.scalar_subquery()))
+        plan = plan_remote_deletions(pipeline, older_than_days=30)
+        assert (len(plan.videos), plan.waiting) == (230, 0)
+        # In the second hundred, a byte of a file that was proven when it was archived.
+        damaged = plan.videos[150]
+        Path(damaged.archived_path).write_bytes(b"x" * 1000)
+        report = delete_remote_videos(pipeline, older_than_days=30, reason="enough of them")
+    assert [left.video_no for left in report.left] == [damaged.video_no]
+    assert len(report.deleted) == 229
+    # The service refuses a call that names more than 100 (contract §2.18): three, and all of them taken.
+    assert [entry.code for entry in project.calls("delete_videos")] == ["0000"] * 3
+    assert in_library(project) == {damaged.video_no}
 
 
 KILLED = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,13 +13,20 @@ from sqlalchemy import make_url
 from tests.conftest import BILLABLE
 from tests.postgres_server import PostgresServer
 from tests.published_tables import contents
+from visualsearch_pipeline.pipeline.agreement import agree
+from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.expected_work import read_expected_work
 from visualsearch_pipeline.pipeline.forecast import ExpectedWork
 from visualsearch_pipeline.pipeline.pruning import prune
+from visualsearch_pipeline.pipeline.remote_deletion import delete_remote_videos
 from visualsearch_pipeline.pipeline.status import read_status
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
+
+
+CLIP_USD = 3 / 60 * 15 / 1000
+"""What a clip of 3 s costs to index."""
 
 
 def forget_speeds(work: ExpectedWork) -> ExpectedWork:
@@ -53,6 +61,35 @@ def test_a_run_makes_the_same_tables_and_tells_the_same(
         assert forget_speeds(read_expected_work(several)) == forget_speeds(read_expected_work(one))
         assert prune(several, dry_run=True).api_calls == prune(one, dry_run=True).api_calls
         assert several.ledger.calls.count_by_operation().keys() & BILLABLE
+
+
+def test_budgets_pruning_and_deletions_do_there_what_they_do_alone(
+    make_project: MakeProject, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    for shared in (False, True):
+        project = make_project()
+        if shared:
+            share(project, postgres, monkeypatch)
+        # Enough for one video; the other waits until a person gives more.
+        project.configure(budget={"per_run_usd": 1.5 * CLIP_USD})
+        with pytest.raises(BudgetExceeded, match="per_run_usd"):
+            project.run_steps(run_id="run")
+        held = len(project.calls("upload"))
+        project.configure(budget={"per_run_usd": 5})
+        project.run_steps(run_id="again")
+        with project.pipeline(clock=lambda: datetime.now(UTC) + timedelta(days=400)) as pipeline:
+            pruned = prune(pipeline, dry_run=False)
+            left = prune(pipeline, dry_run=True)
+            deleted = delete_remote_videos(pipeline, older_than_days=30, reason="no longer needed there")
+            found = agree(pipeline).findings
+            accounted = len(pipeline.ledger.remote_deletions.deleted())
+        assert (held, len(project.calls("upload"))) == (1, 2)
+        assert pruned.api_calls
+        assert (left.api_calls, left.alerts) == (0, 0)
+        assert (len(deleted.deleted), deleted.left, found, accounted) == (2, (), (), 2)
+        told.append((pruned.api_calls, contents(project)))
+    assert told[0] == told[1]
 
 
 def test_one_process_at_a_time_holds_a_lock_that_machines_share(
