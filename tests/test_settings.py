@@ -165,6 +165,26 @@ def test_the_environment_overrides_the_ledger(tmp_path: Path) -> None:
     assert settings.ledger_database_url == settings.limits_url == "postgresql://team@db:5432/visualsearch"
 
 
+def test_the_limits_are_shared_where_the_settings_say(tmp_path: Path) -> None:
+    for text, folder, url in (
+        ("state: s", "s/limits", None),
+        ("limits: ../shared", "../shared", None),
+        ("ledger_url: postgresql://db/x", None, "postgresql://db/x"),
+        ("ledger_url: postgresql://db/x\nlimits: postgresql://db/limits", None, "postgresql://db/limits"),
+        ("limits: postgresql://db/limits", None, "postgresql://db/limits"),
+    ):
+        settings = load_settings(write(tmp_path, text), environ={})
+        assert settings.limits_url == url, text
+        assert folder is None or settings.limits_path == (tmp_path / folder).resolve(), text
+    for text, said in (
+        ("limits: mysql://db/limits", "must be a folder, or a PostgreSQL database such as postgresql://host/limits"),
+        ("limits: postgresql://team:hunter2@db/x", "must not hold a password"),
+    ):
+        with pytest.raises(SettingsError, match=said) as refused:
+            load_settings(write(tmp_path, text), environ={})
+        assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "url",
     ["postgresql://team:hunter2@db/x", "postgresql+psycopg://:hunter2@/x", "postgresql://db/x?password=hunter2"],

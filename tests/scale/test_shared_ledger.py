@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,12 +15,15 @@ from tests.conftest import BILLABLE
 from tests.postgres_server import PostgresServer
 from tests.published_tables import contents
 from visualsearch_pipeline.pipeline.agreement import agree
+from visualsearch_pipeline.pipeline.doctor import Level, check_project
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
 from visualsearch_pipeline.pipeline.expected_work import read_expected_work
 from visualsearch_pipeline.pipeline.forecast import ExpectedWork
+from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
 from visualsearch_pipeline.pipeline.pruning import prune
 from visualsearch_pipeline.pipeline.remote_deletion import delete_remote_videos
 from visualsearch_pipeline.pipeline.status import read_status
+from visualsearch_pipeline.pipeline.upload import upload
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
@@ -90,6 +94,33 @@ def test_budgets_pruning_and_deletions_do_there_what_they_do_alone(
         assert (len(deleted.deleted), deleted.left, found, accounted) == (2, (), (), 2)
         told.append((pruned.api_calls, contents(project)))
     assert told[0] == told[1]
+
+
+def test_two_projects_of_one_account_share_its_limits_where_both_say_so(
+    make_project: MakeProject, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = make_project(clips=("red", "blue")), make_project(clips=("green", "red-2"))
+    limits = postgres.make_database()
+    for project in (one, other):
+        share(project, postgres, monkeypatch)
+        api = {"base_url": one.server.url, "rate_limits": {"upload": "1/2 seconds"}}
+        project.configure(limits=limits, api=api)
+        with project.pipeline() as pipeline:
+            look_at_source(pipeline)
+            ingest(pipeline)
+
+    def send(project: Project) -> None:
+        with project.pipeline() as pipeline:
+            assert upload(pipeline).uploaded == 2
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(send, (one, other)))
+    moments = sorted(entry.at for entry in one.calls("upload"))
+    assert len(moments) == 4
+    # Each alone would have been done after 2 s.
+    assert moments[-1] - moments[0] > timedelta(seconds=5)
+    (check,) = (check for check in check_project(one.settings) if check.name == "rate limits")
+    assert (check.level, check.found) == (Level.OK, f"kept in {limits}, for all machines")
 
 
 def test_one_process_at_a_time_holds_a_lock_that_machines_share(

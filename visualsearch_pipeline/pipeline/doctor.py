@@ -227,7 +227,7 @@ def _limits(settings: Settings) -> Check:
     if settings.api.rate_limits == "unlimited":
         return Check("rate limits", Level.OK, "unlimited: nothing is shared between processes")
     if settings.limits_url is not None:
-        return Check("rate limits", Level.OK, "kept with the ledger, for all machines")
+        return _limits_of_machines(settings, settings.limits_url)
     folder = settings.limits_path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -240,6 +240,24 @@ def _limits(settings: Settings) -> Check:
         if not os.access(file, os.R_OK | os.W_OK):
             return Check("rate limits", Level.FAILED, f"{file} cannot be written", "Mend its permissions.")
     return Check("rate limits", Level.OK, f"kept in {folder}")
+
+
+def _limits_of_machines(settings: Settings, url: str) -> Check:
+    from sqlalchemy.exc import DBAPIError
+
+    from visualsearch_pipeline.api.postgresql_limiter_state import PostgresqlLimiterState
+
+    state = PostgresqlLimiterState(url)
+    try:
+        with state.transaction("doctor"):
+            pass
+    except DBAPIError as error:
+        remedy = "Make the database, or mend its address or permissions: without it no call can start."
+        return Check("rate limits", Level.FAILED, f"{url} cannot be used: {error.orig}".strip(), remedy)
+    finally:
+        state.close()
+    place = "with the ledger" if url == settings.ledger_url else f"in {url}"
+    return Check("rate limits", Level.OK, f"kept {place}, for all machines")
 
 
 def _disk(settings: Settings) -> Check:

@@ -17,7 +17,7 @@ from visualsearch_pipeline.settings.sections import (
     SourceSettings,
     WebhookSettings,
 )
-from visualsearch_pipeline.settings.values import Owner, Section, check_ledger_url
+from visualsearch_pipeline.settings.values import Owner, Section, check_ledger_url, check_limits_url
 
 
 class Settings(Section):
@@ -35,10 +35,12 @@ class Settings(Section):
     warehouse: str | None = Field(
         None, description="A folder or fsspec URL of the tables. Default: `warehouse` in the state folder."
     )
-    limits: Path | None = Field(
+    limits: str | None = Field(
         None,
-        description="Folder where processes of this host share the account's rates; default: `limits` in the state "
-        "folder. Pipelines of one account should name the same.",
+        description="Where the processes that use the account's key share its rates: a folder of this host, or the "
+        "SQLAlchemy URL of a PostgreSQL database, without a password, for several hosts. Default: the ledger's "
+        "database if that is PostgreSQL, else `limits` in the state folder. Pipelines of one account should name the "
+        "same.",
     )
     archive: ArchiveSettings = ArchiveSettings()
     indexing: IndexingSettings = IndexingSettings()
@@ -69,6 +71,11 @@ class Settings(Section):
     def _no_password(cls, value: str | None) -> str | None:
         return value if value is None else check_ledger_url(value)
 
+    @field_validator("limits")
+    @classmethod
+    def _place_of_limits(cls, value: str | None) -> str | None:
+        return check_limits_url(value) if value is not None and "://" in value else value
+
     @model_validator(mode="before")
     @classmethod
     def _resolve_paths(cls, data: object, info: ValidationInfo) -> object:
@@ -76,11 +83,12 @@ class Settings(Section):
         if not isinstance(data, dict) or not isinstance(base, Path):
             return data
         resolved = {"queries": "queries", "state": "state", **data}
-        for key in ("queries", "state", "imports", "limits"):
+        for key in ("queries", "state", "imports"):
             if isinstance(resolved.get(key), str):
                 resolved[key] = _absolute_path(resolved[key], base)
-        if isinstance(resolved.get("warehouse"), str):
-            resolved["warehouse"] = _absolute_url(resolved["warehouse"], base)
+        for key in ("warehouse", "limits"):
+            if isinstance(resolved.get(key), str):
+                resolved[key] = _absolute_url(resolved[key], base)
         places = (("source", "urls", None), ("source", "path", "./footage"), ("archive", "path", None))
         for section, key, default in places:
             part = resolved.get(section, {})
@@ -97,7 +105,12 @@ class Settings(Section):
 
     @property
     def limits_url(self) -> str | None:
-        """The database where all machines share the account's rate limits: the ledger's, if that is PostgreSQL."""
+        """The database where all machines share the account's rate limits; None if that is a folder of this host.
+
+        A ledger on PostgreSQL is used by several machines, so that no folder can take its place.
+        """
+        if self.limits is not None and "://" in self.limits:
+            return self.limits
         return self.ledger_url if self.ledger_url and self.ledger_url.startswith("postgresql") else None
 
     @property
@@ -123,8 +136,8 @@ class Settings(Section):
 
     @property
     def limits_path(self) -> Path:
-        """The folder where processes on this host share the account's rate limits."""
-        return self.limits or self.state / "limits"
+        """The folder where processes on this host share the account's rate limits, where there is no `limits_url`."""
+        return Path(self.limits) if self.limits else self.state / "limits"
 
 
 def _absolute_url(path: str, base: Path) -> str:

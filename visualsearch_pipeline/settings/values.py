@@ -78,6 +78,18 @@ def check_ledger_url(value: str) -> str:
     return value
 
 
+def check_limits_url(value: str) -> str:
+    """The address of a PostgreSQL database without a password.
+
+    Raises:
+        ValueError: it is another kind of address, or holds a password.
+    """
+    if not value.startswith("postgresql"):
+        scheme = value.partition("://")[0]
+        raise ValueError(f"must be a folder, or a PostgreSQL database such as postgresql://host/limits, not {scheme}")
+    return check_ledger_url(value)
+
+
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 Owner: TypeAlias = Annotated[
     str, AfterValidator(_check_owner), WithJsonSchema({"type": "string", "pattern": f"^({_OWNER.pattern})$"})
