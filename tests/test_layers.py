@@ -105,6 +105,13 @@ def test_only_the_orchestration_knows_dagster() -> None:
     assert knowing <= DAGSTER_ROOMS
 
 
+def test_only_the_run_launcher_uses_what_dagster_keeps_private() -> None:
+    using = {
+        Path(path).name for path, _, tree in modules() if any(name.startswith("dagster._") for name in imported(tree))
+    }
+    assert using == {"run_launcher.py"}
+
+
 def test_the_check_itself_sees_late_and_typing_imports() -> None:
     tree = ast.parse(
         "from typing import TYPE_CHECKING\n"

@@ -140,11 +140,15 @@ def test_helm_runs_the_same_code_from_the_same_place() -> None:
     (deployment,) = values["dagster-user-deployments"]["deployments"]
     command = compose()["services"]["code"]["command"]
     assert deployment["codeServerArgs"] == command[command.index("--module-name") :]
-    daemon, instance = values["dagsterDaemon"], load(DEPLOY / "dagster.yaml")
+
+
+def test_helm_gives_the_instance_what_compose_gives_it() -> None:
+    values, instance = load(DEPLOY / "helm-values.yaml"), load(DEPLOY / "dagster.yaml")
+    daemon = values["dagsterDaemon"]
     queued = daemon["runCoordinator"]["config"]["queuedRunCoordinator"]
     assert queued["maxConcurrentRuns"] == instance["concurrency"]["runs"]["max_concurrent_runs"]
     monitoring = daemon["runMonitoring"]
-    assert in_snake_case(daemon["runMonitoring"]) == {
+    assert in_snake_case(monitoring) == {
         # A job of Kubernetes needs longer to begin than a worker that waits for it.
         **instance["run_monitoring"],
         "start_timeout_seconds": monitoring["startTimeoutSeconds"],
