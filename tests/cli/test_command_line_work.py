@@ -151,6 +151,23 @@ def test_sql_answers_in_tables_records_and_csv_and_refuses_in_words(project: Pro
 
     rows = list(csv.reader(io.StringIO(ask("select media_name, 1.5 as x from videos order by 1", "--csv").out)))
     assert rows == [["media_name", "x"], ["blue.mp4", "1.5"], ["red.mp4", "1.5"]]
+    odd = "select if(range = 0, 7, null) as whole, ['a', 'b\"'] as tags, range = 0 as flag from range(2)"
+    assert list(csv.reader(io.StringIO(ask(odd, "--csv").out))) == [
+        ["whole", "tags", "flag"],
+        ["7", '["a", "b\\""]', "true"],
+        ["", '["a", "b\\""]', "false"],
+    ]
+
+    # A person is shown what can be read; another program gets everything.
+    many = "select 'line' || range as line from range(1500)"
+    code, shown = run_on_terminal([*COMMAND, "sql", many], cwd=project.root, environment=environment(project.root))
+    assert code == 0
+    assert "line999" in shown
+    assert "line1000" not in shown
+    assert "the first 1,000 rows; all of them with --csv or `visualsearch export`" in shown
+    piped = ask(many)
+    assert "line1499" in piped.out
+    assert piped.err == ""
 
     for question, said in (("selec 1", "selec"), ("delete from hits_table", "hits_table"), ("", "empty")):
         refused = ask(question)

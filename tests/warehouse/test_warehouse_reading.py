@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from visualsearch_pipeline.warehouse import (
     column_schema,
     publish,
     query,
+    stream,
 )
 
 MakeTable = Callable[..., pa.Table]
@@ -38,6 +40,22 @@ def test_a_question_is_answered_with_columns_and_rows(database: Path) -> None:
         ("VI000001", date(2026, 1, 31), noon, 0.5),
     )
     assert result.table.num_rows == 2
+
+
+def test_a_long_answer_is_read_row_by_row_and_its_late_error_is_told(database: Path) -> None:
+    numbers = "FROM (SELECT unnest(range(100_000)) AS number)"
+    with stream(database, f"SELECT number, number / 2 AS half {numbers}") as answer:
+        assert answer.columns == ("number", "half")
+        assert next(answer.rows) == (0, 0.0)
+        assert sum(1 for _ in answer.rows) == 99_999
+
+    with stream(database, f"SELECT if(number > 90_000, error('too late'), 1) {numbers}") as answer:
+        read = itertools.islice(answer.rows, 10)
+        with pytest.raises(InvalidSqlError, match="too late"):
+            list(itertools.chain(read, answer.rows))
+
+    with pytest.raises(InvalidSqlError, match="nowhere"), stream(database, "FROM nowhere"):
+        pass
 
 
 def test_an_answer_without_rows_still_has_its_columns(database: Path) -> None:

@@ -1,14 +1,18 @@
 """`visualsearch sql | export | report`: what was found, for those who ask, take away or look."""
 
+import itertools
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from visualsearch_pipeline.commands.console import out
+from visualsearch_pipeline.commands.console import err, out
 from visualsearch_pipeline.commands.exit_codes import PLAIN_EXIT_CODES
 from visualsearch_pipeline.commands.options import ConfigOption
+
+MOST_ROWS_ON_SCREEN: Final = 1_000
+"""More than anybody reads; what is piped into another program or a file is whole."""
 
 app = typer.Typer()
 
@@ -21,15 +25,19 @@ def sql(
     csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values instead of a table.")] = False,
 ) -> None:
     """Ask the published tables. They are opened read-only."""
+    from visualsearch_pipeline.commands.csv_output import write_csv
     from visualsearch_pipeline.settings import load_settings
-    from visualsearch_pipeline.terminal import print_rows
-    from visualsearch_pipeline.warehouse import query
+    from visualsearch_pipeline.terminal import print_line, print_rows
+    from visualsearch_pipeline.warehouse import stream
 
-    answer = query(load_settings(config).database_path, statement)
-    if csv:
-        answer.table.to_pandas().to_csv(sys.stdout, index=False)
-        return
-    print_rows(out, answer.columns, answer.rows)
+    with stream(load_settings(config).database_path, statement) as answer:
+        if csv:
+            write_csv(sys.stdout, answer.columns, answer.rows)
+            return
+        rows = answer.rows
+        print_rows(out, answer.columns, itertools.islice(rows, MOST_ROWS_ON_SCREEN if out.is_terminal else None))
+        if next(rows, None) is not None:
+            print_line(err, f"the first {MOST_ROWS_ON_SCREEN:,} rows; all of them with --csv or `visualsearch export`")
 
 
 @app.command(epilog=f'Example: `visualsearch export "from hits where score > 0.8" best.csv`\n\n{PLAIN_EXIT_CODES}')

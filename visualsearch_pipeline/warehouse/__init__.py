@@ -25,7 +25,7 @@ from visualsearch_pipeline.warehouse.parquet import ParquetStore, WrittenFile
 from visualsearch_pipeline.warehouse.places import TableFile
 from visualsearch_pipeline.warehouse.publication import publish
 from visualsearch_pipeline.warehouse.publication_record import Publication, read_publication
-from visualsearch_pipeline.warehouse.reading import ReadResult, open_read_only, query
+from visualsearch_pipeline.warehouse.reading import AnswerStream, ReadResult, open_read_only, query, stream
 from visualsearch_pipeline.warehouse.schemas import TABLES, column_schema
 from visualsearch_pipeline.warehouse.snapshots import Snapshot, snapshots_of
 from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
@@ -33,6 +33,7 @@ from visualsearch_pipeline.warehouse.table_spec import ColumnSpec, TableSpec
 __all__ = [
     "TABLES",
     "Answer",
+    "AnswerStream",
     "AskedQuery",
     "ColumnSpec",
     "ExportError",
@@ -67,4 +68,5 @@ __all__ = [
     "read_publication",
     "replace_hits",
     "snapshots_of",
+    "stream",
 ]

@@ -113,10 +113,8 @@ def _format_of(destination: Path) -> ExportFormat:
         return _FORMAT_BY_SUFFIX[destination.suffix.lower()]
     except KeyError:
         known = ", ".join(_FORMAT_BY_SUFFIX)
-        message = (
-            f"the name {destination.name} does not say what kind of file it is to be; let it end in one of {known}"
-        )
-        raise ExportError(f"{message}, or name the format") from None
+        message = f"the name {destination.name} does not say what kind of file it is to be"
+        raise ExportError(f"{message}; let it end in one of {known}") from None
 
 
 def _question(connection: duckdb.DuckDBPyConnection, source: str) -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import duckdb
 import pyarrow as pa
 
 from visualsearch_pipeline.warehouse.errors import InvalidSqlError, ReadError
 from visualsearch_pipeline.warehouse.published_copy import local_file
+
+_BATCH_ROWS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,21 @@ class ReadResult:
     @property
     def rows(self) -> tuple[tuple[object, ...], ...]:
         """Its rows as Python values; times are aware, in UTC."""
-        columns = [column.to_pylist() for column in self.table.columns]
-        return tuple(zip(*columns, strict=True)) if columns else ()
+        return tuple(_rows_of(self.table))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStream:
+    """The answer to a question, row by row.
+
+    Attributes:
+        columns: The names of its columns, in order.
+        rows: Its rows as Python values, to be gone through once; times are aware, in UTC. Raises `InvalidSqlError` for
+            what only the data shows, such as a text that is no number.
+    """
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[object, ...]]
 
 
 def query(database_path: Path | str, sql: str) -> ReadResult:
@@ -45,14 +62,52 @@ def query(database_path: Path | str, sql: str) -> ReadResult:
     """
     with open_read_only(database_path) as connection:
         try:
-            # DuckDB's type hints leave out that nothing has no answer.
-            relation = cast(duckdb.DuckDBPyRelation | None, connection.sql(sql))
-            if relation is None:
-                raise InvalidSqlError("the question is empty: write some SQL, such as SELECT * FROM hits")
-            table = relation.to_arrow_table()
+            table = _asked(connection, sql).to_arrow_table()
         except duckdb.Error as error:
-            raise InvalidSqlError(f"{database_path} refuses the question: {error}") from error
+            raise _refused(database_path, error) from error
     return ReadResult(table)
+
+
+@contextmanager
+def stream(database_path: Path | str, sql: str) -> Iterator[AnswerStream]:
+    """Ask the published database `sql`, and read the answer while the block runs: memory does not grow with its rows.
+
+    Raises: as `query`.
+    """
+    with open_read_only(database_path) as connection:
+        try:
+            reader: pa.RecordBatchReader = _asked(connection, sql).to_arrow_reader(_BATCH_ROWS)
+        except duckdb.Error as error:
+            raise _refused(database_path, error) from error
+        with reader:
+            yield AnswerStream(tuple(reader.schema.names), _streamed(reader, database_path))
+
+
+def _asked(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    # DuckDB's type hints leave out that nothing has no answer.
+    relation = cast(duckdb.DuckDBPyRelation | None, connection.sql(sql))
+    if relation is None:
+        raise InvalidSqlError("the question is empty: write some SQL, such as SELECT * FROM hits")
+    return relation
+
+
+def _streamed(reader: pa.RecordBatchReader, database_path: Path | str) -> Iterator[tuple[object, ...]]:
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise _refused(database_path, error) from error
+        yield from _rows_of(batch)
+
+
+def _rows_of(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in rows.columns), strict=True)
+
+
+def _refused(database_path: Path | str, error: Exception) -> InvalidSqlError:
+    return InvalidSqlError(f"{database_path} refuses the question: {error}")
 
 
 def open_read_only(database_path: Path | str) -> duckdb.DuckDBPyConnection:
