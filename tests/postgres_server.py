@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from typing import Final
 
 import psycopg
 import pytest
+
+from tests.waiting import wait_until
 
 _BINARIES: Final = Path("/usr/lib/postgresql")
 _START_SECONDS: Final = 60
@@ -119,13 +120,13 @@ def running_postgres() -> Iterator[PostgresServer]:
 
 
 def _wait_for(running: PostgresServer, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
+    def is_serving() -> bool:
         try:
             psycopg.connect(running.url(), connect_timeout=5).close()
         except psycopg.OperationalError as error:
-            if server.poll() is not None or time.monotonic() > deadline:
+            if server.poll() is not None:
                 raise RuntimeError(f"PostgreSQL does not start: {log.read_text()}") from error
-            time.sleep(0.05)
-        else:
-            return
+            return False
+        return True
+
+    wait_until(is_serving, seconds=_START_SECONDS, told=lambda: f"PostgreSQL does not start: {log.read_text()}")

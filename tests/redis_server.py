@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import redis
 
 from tests.running_ui import free_port
+from tests.waiting import wait_until
 
 _START_SECONDS: Final = 30
 
@@ -33,16 +33,17 @@ def running_redis(folder: Path) -> Iterator[str]:
     with (folder / "redis.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + _START_SECONDS
         with redis.Redis(host="127.0.0.1", port=port) as client:
-            while True:
+
+            def is_serving() -> bool:
                 try:
                     client.ping()
-                    break
                 except redis.ConnectionError:
                     assert server.poll() is None, (folder / "redis.log").read_text()
-                    assert time.monotonic() < deadline, "Redis does not start"
-                    time.sleep(0.05)
+                    return False
+                return True
+
+            wait_until(is_serving, seconds=_START_SECONDS, told=lambda: "Redis does not start")
         yield f"redis://127.0.0.1:{port}"
     finally:
         server.terminate()

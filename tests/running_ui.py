@@ -6,7 +6,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import httpx
 import psutil
 
 from tests.command_line import COMMAND, FinishedDemo, environment
+from tests.waiting import wait_until
 
 START_SECONDS: Final = 90
 STOP_SECONDS: Final = 45
@@ -85,13 +85,12 @@ def running(
 
 
 def _wait_until_it_answers(ui: RunningUi) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
+    def is_answering() -> bool:
         assert ui.process.poll() is None, ui.log.read_text()
         try:
-            if httpx.get(f"{ui.url}/server_info", timeout=5, trust_env=False).status_code == httpx.codes.OK:
-                return
+            return httpx.get(f"{ui.url}/server_info", timeout=5, trust_env=False).status_code == httpx.codes.OK
         except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"no answer at {ui.url} within {START_SECONDS} s:\n{ui.log.read_text()}")
+            return False
+
+    told = f"no answer at {ui.url}:\n"
+    wait_until(is_answering, seconds=START_SECONDS, told=lambda: told + ui.log.read_text(), poll_seconds=0.2)

@@ -8,6 +8,7 @@ from pathlib import Path
 from visualsearch_pipeline.api import UniqueIdScope, VideoStatus, VisualSearchClient, VisualSearchError
 
 POLL_SECONDS = 2.0
+MOST_SECONDS = 3600.0
 
 
 def main(path: str, text: str) -> int:
@@ -20,7 +21,12 @@ def main(path: str, text: str) -> int:
     with client:
         try:
             uploaded = client.upload(Path(path), upload_name=Path(path).name)
+            until = time.monotonic() + MOST_SECONDS
             while (video := client.get_metadata(uploaded.video_no)) is None or video.status is VideoStatus.PROCESSING:
+                if time.monotonic() > until:
+                    sys.stderr.write(f"{path}: {uploaded.video_no} is not indexed after {MOST_SECONDS:.0f} s\n")
+                    return 1
+                # The service indexes in its own time and can call back only an address that the whole world reaches.
                 time.sleep(POLL_SECONDS)
             if video.status is VideoStatus.FAILED:
                 sys.stderr.write(f"{path}: the service could not index it: {video.cause}\n")

@@ -15,6 +15,7 @@ import pytest
 
 from tests.command_line import COMMAND, Answer, environment, visualsearch
 from tests.terminal_screen import run_on_terminal, screen
+from tests.waiting import wait_until
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
 if TYPE_CHECKING:
@@ -109,9 +110,7 @@ def test_an_interrupted_run_says_so_and_the_next_goes_on_without_a_second_upload
     with subprocess.Popen(
         [*COMMAND, "run", "--wait"], cwd=project.root, env=variables, stderr=subprocess.PIPE, text=True
     ) as process:
-        until = time.monotonic() + 60
-        while not project.server.videos() and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_until(lambda: bool(project.server.videos()), seconds=60, told=lambda: "nothing is uploaded")
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said

@@ -19,8 +19,17 @@ from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig
 if TYPE_CHECKING:
     from tests.conftest import ClipShelf
 
-ASKING = {"upload", "search", "search_similar_images", "search_clips_by_image", "search_audio_transcripts", "download",
-          "download_blob", "get_audio_transcription", "get_video_caption"}  # fmt: skip
+ASKING = {
+    "upload",
+    "search",
+    "search_similar_images",
+    "search_clips_by_image",
+    "search_audio_transcripts",
+    "download",
+    "download_blob",
+    "get_audio_transcription",
+    "get_video_caption",
+}
 
 
 def operations(state: Path) -> list[str]:

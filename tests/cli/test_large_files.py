@@ -104,6 +104,7 @@ def peak_bytes_of_run(project: Path) -> int:
         process = psutil.Popen(command, cwd=project, env=variables, stdout=file, stderr=file)
         while process.poll() is None:
             peak = max(peak, resident_bytes(process))
+            # A sample of what another process holds; nothing tells when it holds the most.
             time.sleep(SAMPLE_SECONDS)
     assert process.returncode == 0, log.read_text()
     counted = visualsearch("sql", "--csv", "select count(*) from hits", cwd=project)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.api import InsufficientCredits, InvalidRequest
 from visualsearch_pipeline.ledger import VideoState
 from visualsearch_pipeline.pipeline.errors import BudgetExceeded
@@ -29,9 +30,8 @@ SNOWFLAKE_EPOCH_MS = 1_609_459_200_000
 
 def wait_for(received: list[tuple[str, bytes]], count: int) -> list[dict[str, Any]]:
     """The callbacks, once there are so many and no more come."""
-    until = time.monotonic() + 20
-    while len(received) < count and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: len(received) >= count, seconds=20, told=lambda: f"{count} callbacks, but {received}")
+    # Another would follow at once, and nothing tells that there is none.
     time.sleep(0.5)
     return [json.loads(body) for _, body in received]
 

@@ -21,7 +21,7 @@ INSTALLED = Path(sys.executable).parent
     [(f"{INSTALLED}:/usr/bin:/bin", True), ("/usr/bin:/bin", False)],
     ids=["on the search path", "elsewhere"],
 )
-def test_the_command_runs_as_it_is_printed(tmp_path: Path, search_path: str, is_by_name: bool) -> None:  # noqa: FBT001
+def test_the_command_runs_as_it_is_printed(tmp_path: Path, search_path: str, is_by_name: bool) -> None:  # noqa: FBT001  a parameter
     shell = {**environment(tmp_path), "PATH": search_path}
     printed = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=shell, capture_output=True, text=True, check=True

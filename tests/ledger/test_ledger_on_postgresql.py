@@ -41,7 +41,7 @@ def another_process(url: str, work: str) -> Iterator[subprocess.Popen[str]]:
         from visualsearch_pipeline.ledger import Ledger
         def ready_and_wait():
             print("ready", flush=True)
-            time.sleep(60)
+            time.sleep(60)  # until it is killed; not for ever, should nobody do so
         with Ledger(sys.argv[1]) as ledger:
             {work}
     """

@@ -7,7 +7,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 
 from tests.byte_search import places_of, spellings
 from tests.command_line import COMMAND, environment, visualsearch
+from tests.waiting import wait_until
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
 if TYPE_CHECKING:
@@ -132,11 +132,12 @@ def test_after_a_crash_in_the_middle_of_a_call(guarded: Project, operation: str)
             stderr=output,
         ) as process,
     ):
-        until = time.monotonic() + 100
-        while not any(rule.fired for rule in guarded.server.faults.rules()):
+
+        def is_calling() -> bool:
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < until, "the call was never made"
-            time.sleep(0.05)
+            return any(rule.fired for rule in guarded.server.faults.rules())
+
+        wait_until(is_calling, seconds=100, told=lambda: "the call was never made")
         process.send_signal(signal.SIGABRT)  # as the system ends a program; with a trace of where it stood
         assert process.wait(timeout=30) == -signal.SIGABRT
     assert "Fatal Python error" in log.read_text()

@@ -203,7 +203,7 @@ def test_policies_let_a_backfill_go_on_with_the_good_days(project: Project) -> N
     """Dagster puts neighbours of one policy into one run, where a bad day would stop what follows for all days."""
     graph = build_visual_search_defs(project.settings).resolve_asset_graph()
     days_per_run = {
-        key.to_user_string(): graph.get(key).backfill_policy.max_partitions_per_run  # type: ignore[union-attr]
+        key.to_user_string(): graph.get(key).backfill_policy.max_partitions_per_run  # type: ignore[union-attr]  # all have one
         for key in graph.materializable_asset_keys
         if graph.get(key).is_partitioned
     }

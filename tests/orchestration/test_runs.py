@@ -261,7 +261,7 @@ def test_the_best_keyframes_stand_in_the_event_as_pictures_and_columns_tell_wher
     encoded = row.partition("data:image/jpeg;base64,")[2].partition(")")[0]
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as picture:
         assert max(picture.size) == 120
-        red, green, blue = picture.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        red, green, blue = picture.convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]  # a colour
         assert red > 2 * max(green, blue)
     assert len(row) < 10_000
     lineage = metadata_of(result, "hits__street")["dagster/column_lineage"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,7 @@ import dagster as dg
 import pytest
 
 from tests.orchestration.daemon import AskedFor, Daemon, days
+from tests.waiting import wait_until
 from visualsearch_pipeline.orchestration import sensors
 from visualsearch_pipeline.orchestration.day_work import listing_work
 from visualsearch_pipeline.pipeline.ingest import look_at_source
@@ -261,6 +261,10 @@ def test_a_late_file_touches_its_old_day(make_project: MakeProject, instance: dg
     assert project.sql(f"SELECT count(*) FROM hits WHERE day = DATE '{old}'") != [(0,)]  # noqa: S608  a date of ours
 
 
+def has_fired(project: Project, fault_id: int) -> bool:
+    return any(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id)
+
+
 def test_a_day_whose_run_is_under_way_is_not_requested_again(project: Project, instance: dg.DagsterInstance) -> None:
     daemon = Daemon(project, instance)
     (media,) = daemon.request("new_media")
@@ -270,10 +274,7 @@ def test_a_day_whose_run_is_under_way_is_not_requested_again(project: Project, i
     run = threading.Thread(target=daemon.execute, args=(request,))
     run.start()
     try:
-        until = time.monotonic() + 60
-        while not next(rule.fired for rule in project.server.faults.rules() if rule.fault_id == stall):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until(lambda: has_fired(project, stall), seconds=60, told=lambda: "nothing is uploaded")
         project.add_clip("red-2")
         (found,) = daemon.request("new_media")
         daemon.execute(found)

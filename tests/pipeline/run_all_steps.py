@@ -63,6 +63,7 @@ def main(settings_file: Path) -> None:
             poll(pipeline)
             if not pipeline.ledger.videos.open():
                 break
+            # The step asks once: to come back later is for whoever runs it, here as in a sensor.
             time.sleep(0.05)
         register_queries(pipeline, pipeline.catalog)
         for query_set in pipeline.catalog.sets:

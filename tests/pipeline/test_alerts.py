@@ -98,9 +98,13 @@ def test_new_hits_are_told_once_and_hold_what_the_tables_say(news: Project, rece
     assert alert["delivery_id"] == delivery_id
     assert (alert["event"], alert["run_id"], alert["new_hits"]) == ("new_hits", "the second run", count)
     assert alert["query"] == {
-        "query_set": "street", "query_id": "red", "query_version": version, "kind": "text", "asks": "red",
+        "query_set": "street",
+        "query_id": "red",
+        "query_version": version,
+        "kind": "text",
+        "asks": "red",
         "description": None,
-    }  # fmt: skip
+    }
     scores = [hit["score"] for hit in alert["hits"]]
     assert scores == sorted(scores, reverse=True)
     assert len(scores) == min(count, 10)

@@ -230,11 +230,20 @@ def test_a_decision_that_is_none_or_takes_another_image_is_refused(project: Proj
 def test_ids_in_another_order_are_put_right_by_the_names() -> None:
     images = [
         LibraryImage(
-            image_id=number, sha256=letter * 64, day=datetime.now(UTC).date(), uri="", name="", upload_name="",
-            batch=None, captured_at=None, camera_model=None, latitude=None, longitude=None,
+            image_id=number,
+            sha256=letter * 64,
+            day=datetime.now(UTC).date(),
+            uri="",
+            name="",
+            upload_name="",
+            batch=None,
+            captured_at=None,
+            camera_model=None,
+            latitude=None,
+            longitude=None,
         )
         for number, letter in (("1", "a"), ("2", "b"))
-    ]  # fmt: skip
+    ]
     hits = [
         ImageHit.model_validate({"id": "2", "name": f"cat-{'a' * 16}", "score": 0.9}),
         ImageHit.model_validate({"id": "3", "name": "somebody else's"}),

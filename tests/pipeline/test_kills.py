@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
 from tests.published_tables import contents
+from tests.waiting import wait_until
 from visualsearch_pipeline.pipeline.upload import upload
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
@@ -54,11 +54,12 @@ def run_to_the_end(project: Project) -> None:
 
 def kill_once_fired(process: subprocess.Popen[bytes], project: Project, fault_id: int) -> None:
     """SIGKILL while the sandbox withholds an answer: a fault counts as fired before it stalls."""
-    until = time.monotonic() + 60
-    while not next(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id):
+
+    def is_held_up() -> bool:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
-        assert time.monotonic() < until, "the call that was to be interrupted was never made"
-        time.sleep(0.01)
+        return next(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id) > 0
+
+    wait_until(is_held_up, seconds=60, told=lambda: "the call that was to be interrupted was never made")
     process.kill()
     assert process.wait(timeout=30) == -signal.SIGKILL
     assert process.stderr is not None

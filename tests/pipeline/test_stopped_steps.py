@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.pipeline.index import poll
 from visualsearch_pipeline.pipeline.ingest import ingest, look_at_source
 from visualsearch_pipeline.pipeline.transcribe import transcribe
@@ -26,10 +27,11 @@ INTERRUPTED: list[float] = []
 
 def interrupt_once_fired(project: Project, fault_id: int) -> None:
     """Interrupt the main thread, as Ctrl-C does, once a fault holds a call up."""
-    ends = time.monotonic() + 25
-    while not any(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id):
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    wait_until(
+        lambda: any(rule.fired for rule in project.server.faults.rules() if rule.fault_id == fault_id),
+        seconds=25,
+        told=lambda: "no call is held up",
+    )
     INTERRUPTED[:] = [time.monotonic()]
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import yaml
 
 from tests.command_line import REPOSITORY, environment
 from tests.running_ui import free_port
+from tests.waiting import wait_until
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, CONFIG_VARIABLE
 
 if TYPE_CHECKING:
@@ -122,12 +122,11 @@ class DagsterProcesses:
             return [record for record in instance.get_run_records() if not record.dagster_run.is_finished]
 
     def wait_until(self, holds: Callable[[], bool], *, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not holds():
-            if time.monotonic() > until:
-                left = [(one.dagster_run.status.value, dict(one.dagster_run.tags)) for one in self.unfinished()]
-                raise AssertionError(f"not within {seconds} s; runs: {left}\n{self.log.read_text()[-4000:]}")
-            time.sleep(0.5)
+        def told() -> str:
+            left = [(one.dagster_run.status.value, dict(one.dagster_run.tags)) for one in self.unfinished()]
+            return f"runs: {left}\n{self.log.read_text()[-4000:]}"
+
+        wait_until(holds, seconds=seconds, told=told, poll_seconds=0.5)
 
     def stop(self) -> None:
         """Stop what runs, and whatever a killed process left behind."""

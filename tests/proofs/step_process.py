@@ -127,6 +127,7 @@ def _wait_until_gone(pid: int) -> None:
     with suppress(ProcessLookupError):
         while time.monotonic() < until:
             os.kill(pid, 0)
+            # Nobody but its parent can wait for its end. So short, since there are thousands of kills.
             time.sleep(0.001)
 
 

@@ -37,6 +37,7 @@ def test_tables_are_those_of_an_undisturbed_run_though_daemon_and_code_server_ar
             days_ago = chance.randint(1, 3)
             for one in (project, undisturbed):
                 arrive(one, number, days_ago=days_ago)
+            # When it is killed is left to chance: that any moment will do is what is proven.
             time.sleep(chance.uniform(2, 8))
             kill_something(processes, chance)
         undisturbed.run(timeout_seconds=SETTLE_SECONDS)
@@ -95,4 +96,5 @@ def wait_for(holds: Callable[[], bool], *, seconds: float) -> None:
     """Wait until it holds, or until the time is up: what does not hold then is better told by an assertion."""
     until = time.monotonic() + seconds
     while not holds() and time.monotonic() < until:
+        # Each question reads all tables; other processes write what is waited for.
         time.sleep(0.5)

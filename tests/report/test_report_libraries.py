@@ -125,7 +125,7 @@ def test_the_keyboard_goes_through_all_libraries_and_the_large_view_shows_each_a
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Kitchen disco")
-    facts = "TikTok · amy.cooks · 0:02–0:05.5 · score 0.88 · asked 5 Mar 2026 · street / trend · PI-001"  # noqa: RUF001
+    facts = "TikTok · amy.cooks · 0:02–0:05.5 · score 0.88 · asked 5 Mar 2026 · street / trend · PI-001"  # noqa: RUF001  as it is set
     expect(dialog.locator(".facts")).to_have_text(facts)
     expect(dialog.get_by_role("link", name="Open the post")).to_have_attribute(
         "href", "https://www.tiktok.com/@amy.cooks/video/1"

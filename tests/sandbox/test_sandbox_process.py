@@ -132,7 +132,7 @@ def test_a_killed_upload_leaves_no_half_file(tmp_path: Path, footage: Footage) -
         with pytest.raises(httpx.TransportError):
             httpx.post(f"{url}/serve/api/v1/upload", content=body(), headers=headers, trust_env=False)
     with running(tmp_path) as (_, url):
-        assert call(url, "list_videos")["data"]["videos"] == []  # type: ignore[index]
+        assert call(url, "list_videos")["data"]["videos"] == []  # type: ignore[index]  # JSON
         assert list((tmp_path / "incoming").iterdir()) == []
 
 

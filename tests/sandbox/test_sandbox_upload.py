@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import resource
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -164,10 +164,8 @@ def test_an_upload_that_breaks_off_leaves_nothing_behind(api: Api, server: Sandb
 
     with pytest.raises(ConnectionAbortedError):
         api.http.post("/upload", content=body(), headers={"Content-Type": "multipart/form-data; boundary=b"})
-    ends = time.monotonic() + 10
-    while not (entries := server.journal(operation="upload")) and time.monotonic() < ends:
-        time.sleep(0.01)  # Nobody tells the client when the server has noticed.
-    assert [(entry.status, entry.took_effect) for entry in entries] == [(None, False)]
+    wait_until(lambda: bool(server.journal(operation="upload")), seconds=10, told=lambda: "the server noticed nothing")
+    assert [(entry.status, entry.took_effect) for entry in server.journal(operation="upload")] == [(None, False)]
     assert server.videos() == []
     assert list((server.config.state_dir / "incoming").iterdir()) == []
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class Peer:
     url: str = ""
 
     def wait(self, count: int) -> list[dict[str, Any]]:
-        ends = time.monotonic() + 10
-        while len(self.received) < count and time.monotonic() < ends:
-            time.sleep(0.01)
+        wait_until(lambda: len(self.received) >= count, seconds=10, told=lambda: f"{count}, but {self.received}")
         return self.received
 
 
@@ -145,13 +144,15 @@ def test_a_callback_that_is_refused_is_not_sent_again(api: Api, server: Sandbox,
     peer.answer_status = 500
     api.upload(footage.text_file, callback=peer.url)
     api.upload(footage.text_file, callback="http://127.0.0.1:1/nobody")
-    ends = time.monotonic() + 10
-    while any(sent.sent_at is None for sent in server.callbacks()) or len(server.callbacks()) < 2:
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+    wait_until(
+        lambda: len(server.callbacks()) == 2 and all(sent.sent_at is not None for sent in server.callbacks()),
+        seconds=10,
+        told=lambda: f"both sent, but {server.callbacks()}",
+    )
     refused, unreachable = server.callbacks()
     assert (refused.answer_status, refused.failure) == (500, None)
     assert unreachable.failure is not None
+    # A second sending would follow at once, and nothing tells that there is none.
     time.sleep(0.5)
     assert len(peer.received) == 1
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import yaml
 from tests.postgres_server import PostgresServer
 from tests.redis_server import running_redis
 from tests.running_ui import free_port
+from tests.waiting import wait_until
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 _BIN: Final = Path(sys.executable).parent
@@ -74,15 +74,24 @@ class Deployment:
 
     def wait_for(self, run_ids: Sequence[str], *, timeout_seconds: float = 240) -> list[dict[str, Any]]:
         """The runs when all of them have ended."""
-        until = time.monotonic() + timeout_seconds
-        while True:
-            runs = [run for run in self.ask(_RUNS)["runsOrError"]["results"] if run["runId"] in run_ids]
-            if all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs):
-                return runs
-            for name, process in self.started.items():
-                assert process.poll() is None, f"{name} ended: {self.log(name)}"
-            assert time.monotonic() < until, f"{runs}\n" + "\n".join(map(self.log, self.started))
-            time.sleep(0.3)
+        runs: list[dict[str, Any]] = []
+
+        def have_ended() -> bool:
+            runs[:] = [run for run in self.ask(_RUNS)["runsOrError"]["results"] if run["runId"] in run_ids]
+            self.check_alive()
+            return all(run["status"] in ("SUCCESS", "FAILURE", "CANCELED") for run in runs)
+
+        wait_until(have_ended, seconds=timeout_seconds, told=lambda: f"{runs}\n{self.logs()}", poll_seconds=0.3)
+        return runs
+
+    def check_alive(self) -> None:
+        """Assert that nothing that was started has ended."""
+        for name, process in self.started.items():
+            assert process.poll() is None, f"{name} ended: {self.log(name)}"
+
+    def logs(self) -> str:
+        """What all processes have said so far."""
+        return "\n".join(map(self.log, self.started))
 
     def log(self, name: str) -> str:
         """What a process has said so far."""
@@ -183,14 +192,12 @@ def _running(command: Sequence[str], log: Path, variables: Mapping[str, str]) ->
 
 
 def _wait_for_port(port: int, deployment: Deployment) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while True:
+    def is_taken() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
         except OSError:
-            for name, process in deployment.started.items():
-                assert process.poll() is None, deployment.log(name)
-            assert time.monotonic() < until, "\n".join(map(deployment.log, deployment.started))
-            time.sleep(0.2)
-        else:
-            return
+            deployment.check_alive()
+            return False
+        return True
+
+    wait_until(is_taken, seconds=_START_SECONDS, told=deployment.logs, poll_seconds=0.2)

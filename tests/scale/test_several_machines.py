@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from tests.conftest import API_KEY
 from tests.postgres_server import PostgresServer
 from tests.published_tables import contents
 from tests.scale.deployment import running_deployment
+from tests.waiting import wait_until
 from visualsearch_pipeline.settings import API_KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -72,10 +72,11 @@ def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
         begins, ends = (sorted(float(str(run[key])) for run in runs) for key in ("startTime", "endTime"))
         assert begins[-1] < ends[0], "all of them were under way at once"
         project.server.settle()
-        until = time.monotonic() + 60
-        while len(project.server.videos()) < len(CLIPS):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        wait_until(
+            lambda: len(project.server.videos()) >= len(CLIPS),
+            seconds=60,
+            told=lambda: f"{len(project.server.videos())} of {len(CLIPS)} videos",
+        )
         run_at_once(["videos"])
         run_at_once(["hits", "street"], ["transcripts"], ["captions"])
         run_at_once(["archive"], ["warehouse"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import yaml
 
 from tests.command_line import REPOSITORY, environment
 from tests.running_ui import RunningUi, free_port, running
+from tests.waiting import wait_until
 from visualsearch_pipeline.demo.project import DemoProject, open_project, write_project
 from visualsearch_pipeline.sandbox import Sandbox, SandboxConfig
 from visualsearch_pipeline.settings import API_KEY_VARIABLE, CONFIG_VARIABLE, Settings, load_settings
@@ -105,10 +105,12 @@ class OperatorsDay:
 
     def wait_until(self, holds: Callable[[], bool], *, seconds: float = 180) -> None:
         """Wait for something to come true."""
-        until = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < until, f"not within {seconds} s: {self.runs()}\n{self.ui.log.read_text()[-3000:]}"
-            time.sleep(0.5)
+        wait_until(
+            holds,
+            seconds=seconds,
+            told=lambda: f"{self.runs()}\n{self.ui.log.read_text()[-3000:]}",
+            poll_seconds=0.5,
+        )
 
     def mark(self) -> int:
         """Where the service's journal ends now."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.running_ui import RunningUi
+from tests.waiting import wait_until
 from visualsearch_pipeline.sandbox.control.admin_client import SandboxAdmin
 
 ASSETS = {
@@ -30,15 +30,14 @@ RUN_SECONDS = 90
 
 def newest_run(ui: RunningUi, *, after: set[str]) -> dict[str, Any]:
     """The first run that is not in `after`, once it has ended."""
-    until = time.monotonic() + RUN_SECONDS
-    run: dict[str, Any] = {}
-    while time.monotonic() < until:
-        new = [run for run in runs(ui) if run["runId"] not in after]
-        if new and new[0]["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
-            return new[0]
-        run = new[0] if new else run
-        time.sleep(0.5)
-    raise AssertionError(f"no run ended within {RUN_SECONDS} s; the newest: {run}")
+    new: list[dict[str, Any]] = []
+
+    def has_ended() -> bool:
+        new[:] = [run for run in runs(ui) if run["runId"] not in after]
+        return bool(new) and new[0]["status"] in ("SUCCESS", "FAILURE", "CANCELED")
+
+    wait_until(has_ended, seconds=RUN_SECONDS, told=lambda: f"no run ended; the new ones: {new}", poll_seconds=0.5)
+    return new[0]
 
 
 def runs(ui: RunningUi) -> list[dict[str, Any]]:

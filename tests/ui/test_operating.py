@@ -17,6 +17,7 @@ import pytest
 
 from tests.command_line import REPOSITORY
 from tests.running_ui import RunningUi, free_port, running
+from tests.waiting import wait_until
 from visualsearch_pipeline.orchestration.partitions import DayRange
 from visualsearch_pipeline.orchestration.run_tags import partition_tags
 from visualsearch_pipeline.sandbox import FaultKind, FaultRule
@@ -120,10 +121,17 @@ class Operator:
         self._until(lambda: str(holds()), ("True",), seconds=seconds)
 
     def _until(self, ask: Callable[[], str], wanted: Sequence[str], *, seconds: float) -> str:
-        until = time.monotonic() + seconds
-        while (found := ask()) not in wanted:
-            assert time.monotonic() < until, f"still {found} after {seconds} s:\n{self.ui.log.read_text()[-3000:]}"
-            time.sleep(0.2)
+        found = ""
+
+        def is_found() -> bool:
+            nonlocal found
+            found = ask()
+            return found in wanted
+
+        def told() -> str:
+            return f"still {found}:\n{self.ui.log.read_text()[-3000:]}"
+
+        wait_until(is_found, seconds=seconds, told=told, poll_seconds=0.2)
         return found
 
 

@@ -73,6 +73,7 @@ def run_trial(template: Path, folder: Path, *, rebuild: bool, step: int | None, 
             os._exit(3)
         os._exit(0)
     if seconds is not None:
+        # The moment of death is what a trial is about.
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)

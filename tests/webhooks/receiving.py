@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+
+from tests.waiting import wait_until
 
 SECRET = "s3cret-of-the-receiver-0123456789"  # noqa: S105  a test's own
 
@@ -21,9 +22,9 @@ def serving(receiver: Starlette) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        ends = time.monotonic() + 20
-        while not server.started and thread.is_alive() and time.monotonic() < ends:
-            time.sleep(0.01)
+        wait_until(
+            lambda: server.started or not thread.is_alive(), seconds=20, told=lambda: "the receiver does not start"
+        )
         port = server.servers[0].sockets[0].getsockname()[1]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20) as client:
             yield client

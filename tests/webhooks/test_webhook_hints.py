@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
 from tests.byte_search import places_of
 from tests.conftest import MakeProject, Project
+from tests.waiting import wait_until
 from tests.webhooks.receiving import SECRET, serving
 from visualsearch_pipeline.ledger.schema import notices, videos
 from visualsearch_pipeline.pipeline.index import poll
@@ -36,15 +35,6 @@ def states(project: Project) -> dict[str, str]:
         return {str(row["video_no"]): str(row["state"]) for row in pipeline.ledger.rows(sa.select(videos))}
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + 15
-    while not holds():
-        if time.monotonic() > ends:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_the_service_calls_back_and_the_next_poll_reads_the_notice(make_project: MakeProject) -> None:
     project = make_project()
     with serving(create_app(project.settings, secret=SECRET)) as client:
@@ -54,10 +44,12 @@ def test_the_service_calls_back_and_the_next_poll_reads_the_notice(make_project:
             ingest(pipeline)
             assert upload(pipeline).uploaded == 2
         known = set(states(project))
-        assert eventually(lambda: set(outcomes(project)) == known)
+        wait_until(
+            lambda: set(outcomes(project)) == known, seconds=15, told=lambda: f"{known}, but {outcomes(project)}"
+        )
         assert set(states(project).values()) == {"indexing"}, "a notice alone changes nothing"
         with project.pipeline() as pipeline:
-            assert eventually(lambda: poll(pipeline).indexing == 0)
+            wait_until(lambda: poll(pipeline).indexing == 0, seconds=15, told=lambda: "still indexing")
     assert set(states(project).values()) == {"ready"}
     assert set(outcomes(project).values()) <= {"confirmed", "pending"}
     assert places_of(SECRET, project.root / "state") == []
@@ -78,7 +70,7 @@ def test_lies_strangers_and_repetitions_change_nothing(project: Project) -> None
         ):
             assert client.post(f"/callbacks/{SECRET}", content=json.dumps(said)).status_code == 204
     with project.pipeline() as pipeline:
-        assert eventually(lambda: poll(pipeline).indexing == 0)
+        wait_until(lambda: poll(pipeline).indexing == 0, seconds=15, told=lambda: "still indexing")
     assert set(states(project).values()) == {"ready"}
     said_of = outcomes(project)
     assert said_of[one] in ("confirmed", "pending")
