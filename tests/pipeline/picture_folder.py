@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,3 +70,8 @@ def image_hits(project: Project, *, days_ago: int = 1, name: str = "street") -> 
 def stored_ids(project: Project) -> set[str]:
     """The ids that the service gave to images, whatever it answered: each is in its library for ever."""
     return {image_id for call in project.calls("upload_img") if call.took_effect for image_id in call.item_ids}
+
+
+def later(**time: float) -> Callable[[], datetime]:
+    """A clock that is ahead."""
+    return lambda: datetime.now(UTC) + timedelta(**time)
