@@ -1,29 +1,9 @@
-import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-
-@contextlib.contextmanager
-def _without_privileges() -> Iterator[None]:
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def unprivileged() -> contextlib.AbstractContextManager[None]:
-    """Permissions mean nothing to root; within this context we are nobody."""
-    return _without_privileges()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.unprivileged import unprivileged
 from visualsearch_pipeline.media import (
     FolderMet,
     InvalidPattern,
@@ -206,15 +206,13 @@ def test_a_link_that_leads_nowhere_is_reported(tmp_path: Path) -> None:
     assert "leads nowhere" in result.problems[0].reason
 
 
-def test_a_folder_that_may_not_be_read_is_reported_and_the_rest_is_found(
-    public_folder: Path, unprivileged: AbstractContextManager[None]
-) -> None:
+def test_a_folder_that_may_not_be_read_is_reported_and_the_rest_is_found(public_folder: Path) -> None:
     write(public_folder / "a" / "clip.mp4")
     write(public_folder / "locked" / "deep" / "clip.mp4")
     write(public_folder / "z" / "clip.mp4")
     (public_folder / "locked").chmod(0)
 
-    with unprivileged:
+    with unprivileged():
         result = discover(str(public_folder), include=VIDEOS)
 
     assert [file.relative_path for file in result.files] == ["a/clip.mp4", "z/clip.mp4"]
@@ -223,11 +221,9 @@ def test_a_folder_that_may_not_be_read_is_reported_and_the_rest_is_found(
     assert "Permission denied" in problem.reason
 
 
-def test_a_source_that_may_not_be_read_is_an_error(
-    public_folder: Path, unprivileged: AbstractContextManager[None]
-) -> None:
+def test_a_source_that_may_not_be_read_is_an_error(public_folder: Path) -> None:
     public_folder.chmod(0)
-    with unprivileged, pytest.raises(SourceUnavailable, match="Permission denied"):
+    with unprivileged(), pytest.raises(SourceUnavailable, match="Permission denied"):
         scan(str(public_folder), include=VIDEOS)
 
 
@@ -292,13 +288,13 @@ def test_patterns_are_checked_before_anything_is_listed(tmp_path: Path) -> None:
         scan(str(tmp_path / "missing"), include=["**/*.{mp4,mov}"])
 
 
-def test_excluded_folders_are_not_even_entered(public_folder: Path, unprivileged: AbstractContextManager[None]) -> None:
+def test_excluded_folders_are_not_even_entered(public_folder: Path) -> None:
     write(public_folder / "raw" / "clip.mp4")
     write(public_folder / "cut" / "raw" / "clip.mp4")
     write(public_folder / "cut" / "clip.mp4")
     (public_folder / "raw").chmod(0)
 
-    with unprivileged:
+    with unprivileged():
         result = discover(str(public_folder), include=VIDEOS, exclude=["raw/**"])
 
     assert [file.relative_path for file in result.files] == ["cut/clip.mp4", "cut/raw/clip.mp4"]

@@ -2,12 +2,12 @@ import hashlib
 import os
 import tracemalloc
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import fsspec
 import pytest
 
+from tests.unprivileged import unprivileged
 from visualsearch_pipeline.api.upload_source import UploadSource
 from visualsearch_pipeline.demo.encoding import encode_clip
 from visualsearch_pipeline.media import (
@@ -128,10 +128,10 @@ def test_a_file_that_vanishes_while_it_is_read_has_no_hash(tmp_path: Path) -> No
         sha256_of(file, on_progress=lambda _size_bytes: path.unlink())
 
 
-def test_a_file_that_may_not_be_read_says_so(public_folder: Path, unprivileged: AbstractContextManager[None]) -> None:
+def test_a_file_that_may_not_be_read_says_so(public_folder: Path) -> None:
     file = written(public_folder / "clip.mp4", b"content")
     (public_folder / "clip.mp4").chmod(0)
-    with unprivileged, pytest.raises(MediaRejected) as caught:
+    with unprivileged(), pytest.raises(MediaRejected) as caught:
         sha256_of(file)
     assert caught.value.reason is RejectionReason.UNREADABLE
 

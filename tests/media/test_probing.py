@@ -2,7 +2,6 @@ import io
 import os
 import subprocess
 import sys
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.unprivileged import unprivileged
 from visualsearch_pipeline.api.limits import MAX_UPLOAD_BYTES
 from visualsearch_pipeline.demo.encoding import SubtitleLine, encode_clip, pad_mp4
 from visualsearch_pipeline.media import (
@@ -249,13 +249,11 @@ def test_a_picture_of_absurd_size_is_not_decoded(tmp_path: Path, monkeypatch: py
     assert rejection(path).reason is RejectionReason.BROKEN
 
 
-def test_a_file_that_may_not_be_read_is_refused_until_it_may(
-    public_folder: Path, sample: bytes, unprivileged: AbstractContextManager[None]
-) -> None:
+def test_a_file_that_may_not_be_read_is_refused_until_it_may(public_folder: Path, sample: bytes) -> None:
     path = public_folder / "locked.mp4"
     path.write_bytes(sample)
     path.chmod(0)
-    with unprivileged:
+    with unprivileged():
         rejected = rejection(path)
     assert rejected.reason is RejectionReason.UNREADABLE
     assert rejected.reason.mended_in_place

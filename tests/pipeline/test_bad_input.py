@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unprivileged import unprivileged
 from visualsearch_pipeline.demo.encoding import encode_clip
 from visualsearch_pipeline.ledger import LedgerError
 from visualsearch_pipeline.orchestration.execution import RunFailed
@@ -112,19 +112,6 @@ def shared_folder() -> Iterator[Path]:
     folder.chmod(0o777)
     yield folder
     shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def unprivileged() -> Iterator[None]:
-    """Permissions mean nothing to root; within this context we are nobody."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_a_file_that_may_not_be_read_is_tried_again_without_being_touched(

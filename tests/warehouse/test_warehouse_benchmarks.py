@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from benchmarks._measuring import compared, print_table
-
-ROOT = Path(__file__).parents[2]
+from tests.benchmark_reports import benchmark_reports, run_benchmarks
 
 
 @pytest.mark.soak
 def test_each_benchmark_prints_a_table_to_paste_and_its_answers_agree() -> None:
-    small = {"BENCHMARK_HITS": "24000", "BENCHMARK_DAYS": "12"}
     names = ("questions", "publishing", "writing")
 
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *names],
-        cwd=ROOT,
-        env={**os.environ, **small},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    reports = benchmark_reports(*names, BENCHMARK_HITS="24000", BENCHMARK_DAYS="12")
 
-    assert ended.returncode == 0, ended.stderr
-    reports = dict(zip(names, ended.stdout.split("\n== ")[1:], strict=True))
     assert all(report.startswith(name) for name, report in reports.items())
     tables = {name: pasted(report) for name, report in reports.items()}
     promised = {name: [row["promised"] for row in rows if row["promised"]] for name, rows in tables.items()}
@@ -61,9 +45,7 @@ def test_a_broken_promise_ends_a_benchmark_of_full_size_with_its_name() -> None:
 
 
 def test_a_name_that_is_no_benchmark_is_refused_with_those_there_are() -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "weather"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ended = run_benchmarks("weather")
 
     assert ended.returncode == 2
     assert "no such benchmark: weather; there are" in ended.stderr

@@ -15,7 +15,7 @@ from visualsearch_pipeline.api.operations import SEARCH, UPLOAD_IMAGES
 from visualsearch_pipeline.api.outcomes import effect_once
 from visualsearch_pipeline.api.parsing import member, parse_items
 from visualsearch_pipeline.api.scopes import Scope
-from visualsearch_pipeline.api.search import check_search, image_parts
+from visualsearch_pipeline.api.search import check_search, image_parts, search_fields
 from visualsearch_pipeline.api.transport import Call, Scalar, Transport
 from visualsearch_pipeline.api.upload_validation import validate_capture, validate_tags
 from visualsearch_pipeline.api.wire import (
@@ -139,19 +139,18 @@ class ImageCalls:
     ) -> tuple[ImageHit, ...]:
         """Find private images by a text. Arguments and errors as for `search`; there are no pages (contract §7)."""
         check_search(text, top_k=top_k, at_most=limits.MAX_TOP_K)
-        validate_capture(camera_model=camera_model, latitude=latitude, longitude=longitude)
-        fields: dict[str, Json] = {
-            **self._scope.fields_for_library(),
-            "search_param": text,
-            "search_type": "BY_IMAGE",
-            "top_k": top_k,
-            "filtering_level": filtering_level.value if filtering_level is not None else None,
-            "tag": tag,
-            "camera_tag": camera_model,
-            "datetime_taken": to_service_time(taken_after) if taken_after is not None else None,
-            "latitude": latitude,
-            "longitude": longitude,
-        }
+        fields = search_fields(
+            self._scope,
+            text,
+            search_type="BY_IMAGE",
+            top_k=top_k,
+            filtering_level=filtering_level,
+            tag=tag,
+            camera_model=camera_model,
+            taken_after=taken_after,
+            latitude=latitude,
+            longitude=longitude,
+        )
         body: Json = {name: value for name, value in fields.items() if value is not None}
         data = self._transport.request(Call(SEARCH, item=text, json=body))
         # Nothing found may come as an empty array in place of the page (contract §2.8, §9.40).

@@ -74,19 +74,18 @@ class SearchCalls:
         """
         most = limits.MAX_CAPTION_TOP_K if kind is SearchKind.CAPTIONS else limits.MAX_TOP_K
         check_search(text, top_k=top_k, at_most=most)
-        validate_capture(camera_model=camera_model, latitude=latitude, longitude=longitude)
-        fields: dict[str, Json] = {
-            **self._scope.fields_for_library(),
-            "search_param": text,
-            "search_type": SEARCH_TYPES[kind],
-            "top_k": top_k,
-            "filtering_level": filtering_level.value if filtering_level is not None else None,
-            "tag": tag,
-            "camera_tag": camera_model,
-            "datetime_taken": to_service_time(taken_after) if taken_after is not None else None,
-            "latitude": latitude,
-            "longitude": longitude,
-        }
+        fields = search_fields(
+            self._scope,
+            text,
+            search_type=SEARCH_TYPES[kind],
+            top_k=top_k,
+            filtering_level=filtering_level,
+            tag=tag,
+            camera_model=camera_model,
+            taken_after=taken_after,
+            latitude=latitude,
+            longitude=longitude,
+        )
         if video_nos is None:
             return self._search_once(text, fields)
         unique = list(dict.fromkeys(checked_video_no(video_no) for video_no in video_nos))
@@ -208,6 +207,39 @@ def _check_image(image: Path) -> str:
         )
         raise InvalidInput(message)
     return content_type
+
+
+def search_fields(
+    scope: Scope,
+    text: str,
+    *,
+    search_type: str,
+    top_k: int,
+    filtering_level: FilteringLevel | None,
+    tag: str | None,
+    camera_model: str | None,
+    taken_after: datetime | None,
+    latitude: float | None,
+    longitude: float | None,
+) -> dict[str, Json]:
+    """What a search of the account's own library sends (contract §2.8); None stands for what is left out.
+
+    Raises:
+        InvalidInput: The service would refuse a filter.
+    """
+    validate_capture(camera_model=camera_model, latitude=latitude, longitude=longitude)
+    return {
+        **scope.fields_for_library(),
+        "search_param": text,
+        "search_type": search_type,
+        "top_k": top_k,
+        "filtering_level": filtering_level.value if filtering_level is not None else None,
+        "tag": tag,
+        "camera_tag": camera_model,
+        "datetime_taken": to_service_time(taken_after) if taken_after is not None else None,
+        "latitude": latitude,
+        "longitude": longitude,
+    }
 
 
 def check_search(text: str, *, top_k: int, at_most: int) -> None:
