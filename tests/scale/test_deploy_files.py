@@ -40,11 +40,6 @@ def in_snake_case(value: object) -> object:
     return {re.sub(r"(?=[A-Z])", "_", key).lower(): in_snake_case(inner) for key, inner in value.items()}
 
 
-def pins_of(path: Path) -> dict[str, str]:
-    """Version by package of a lock."""
-    return dict(re.findall(r"^([a-z0-9][\w.-]*(?:\[[\w,-]+\])?)==(\S+)", path.read_text(), re.MULTILINE))
-
-
 def test_several_machines_differ_from_one_in_storage_launcher_and_pools_only() -> None:
     one, several = load(ROOT / "dagster.yaml"), load(DEPLOY / "dagster.yaml")
     assert several["concurrency"]["pools"].pop("default_limit") > one["concurrency"]["pools"].pop("default_limit")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pyarrow as pa
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from visualsearch_pipeline.warehouse import TABLES, SearchedPair, merge_hits
 
-MakeHits = Callable[..., pa.Table]
 DAY = date(2026, 1, 31)
 NOON = datetime(2026, 2, 1, 12, tzinfo=UTC)
 Key = tuple[str, str, float | None, str | None]

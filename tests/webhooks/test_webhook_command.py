@@ -14,7 +14,6 @@ from tests.command_line import environment, visualsearch
 from visualsearch_pipeline.ledger import Ledger
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
-TELL_SECRET = 'echo "$VISUALSEARCH_WEBHOOK_SECRET"'  # noqa: S105  the name of a variable
 SECRET = "a-secret-of-thirty-characters-"  # noqa: S105  a test's own
 
 

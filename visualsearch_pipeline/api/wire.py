@@ -142,7 +142,6 @@ def _aware(moment: datetime) -> datetime:
 
 OptionalText = Annotated[str | None, BeforeValidator(read_text)]
 Identifier = Annotated[str, BeforeValidator(read_identifier)]
-OptionalIdentifier = Annotated[str | None, BeforeValidator(read_identifier)]
 OptionalInteger = Annotated[int | None, BeforeValidator(read_integer)]
 OptionalNumber = Annotated[float | None, BeforeValidator(read_number)]
 PositiveOrUnknown = Annotated[float | None, BeforeValidator(read_positive_number)]

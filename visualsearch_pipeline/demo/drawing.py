@@ -83,20 +83,6 @@ def draw_scene(scene: Scene, *, progress: float) -> Image:
     return picture
 
 
-def bounding_box(sprite: Sprite, *, progress: float) -> tuple[int, int, int, int]:
-    """Where a sprite is in its picture: left, top, right and bottom in pixels, within the picture."""
-    x = (sprite.start[0] + (sprite.end[0] - sprite.start[0]) * progress) * WIDTH
-    y = (sprite.start[1] + (sprite.end[1] - sprite.start[1]) * progress) * HEIGHT
-    half_height = sprite.height * HEIGHT / 2
-    half_width = half_height * _ASPECTS[sprite.subject]
-    return (
-        max(0, math.floor(x - half_width)),
-        max(0, math.floor(y - half_height)),
-        min(WIDTH, math.ceil(x + half_width)),
-        min(HEIGHT, math.ceil(y + half_height)),
-    )
-
-
 def _truck(pen: ImageDraw, centre: Point, height: float, colour: Colour) -> None:
     x, y = centre
     unit = height / 4
@@ -154,12 +140,4 @@ _DRAWERS: Final[Mapping[Subject, Callable[[ImageDraw, Point, float, Colour], Non
     "star": _star,
     "person": _person,
     "logo": _logo,
-}
-_ASPECTS: Final[Mapping[Subject, float]] = {
-    "truck": 2.0,
-    "circle": 1.0,
-    "triangle": 1.0,
-    "star": 1.0,
-    "person": 0.5,
-    "logo": 1.0,
 }

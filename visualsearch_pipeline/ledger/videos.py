@@ -160,11 +160,6 @@ class Videos:
                 if not is_well or seen.video_no in failed_before:
                     self._keep_failure(connection, seen, at=at)
 
-    def record_fetched(self, fetched: Sequence[FetchedVideo], *, at: datetime) -> None:
-        """Keep entries that the service made by itself; those that are known stay as they are."""
-        with self._database.writing() as connection:
-            insert_fetched_in(connection, fetched, at=at)
-
     @staticmethod
     def _keep_failure(connection: sa.Connection, seen: VideoObservation, *, at: datetime) -> None:
         subject, day = connection.execute(

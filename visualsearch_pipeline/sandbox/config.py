@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -195,7 +194,3 @@ class SandboxConfig(BaseModel):
             message = "api_keys needs at least one key, each with an account"
             raise ValueError(message)
         return value
-
-    def with_state(self, state_dir: Path) -> Self:
-        """The same configuration over another state folder."""
-        return self.model_copy(update={"state_dir": state_dir})

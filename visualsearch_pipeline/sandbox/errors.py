@@ -18,7 +18,3 @@ class ApiError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-
-
-class ClientGoneError(Exception):
-    """The client closed the connection before its request was complete."""

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from visualsearch_pipeline.sandbox.control.models import JournalEntry
 from visualsearch_pipeline.sandbox.state import tables
@@ -74,11 +74,6 @@ class Journal:
                 )
                 for row in connection.execute(query).mappings()
             ]
-
-    def last_sequence(self) -> int:
-        """The number of the newest entry, 0 if there is none."""
-        with self._database.read() as connection:
-            return int(connection.execute(select(func.coalesce(func.max(_JOURNAL.sequence), 0))).scalar_one())
 
     def clear(self) -> None:
         """Forget all requests."""
