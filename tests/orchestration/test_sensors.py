@@ -235,10 +235,14 @@ def test_a_video_that_gets_stuck_warns_in_the_ui_once_and_is_welcome_later(
     (video,) = project.server.videos()
     project.server.transitions.plan(TransitionPlan(video_no=video.video_no, ready_after_seconds=0))
     project.server.settle()
-    until = time.monotonic() + 30
-    while not (requests := daemon.request("indexing")):  # it is asked about again in a while, as videos of its age are
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    requests: list[dg.RunRequest] = []
+
+    def is_asked_for() -> bool:
+        requests[:] = daemon.request("indexing")
+        return bool(requests)
+
+    # It is asked about again in a while, as videos of its age are.
+    wait_until(is_asked_for, seconds=30, told=lambda: "the ready video is not asked for", poll_seconds=0.1)
     (request,) = requests
     (check,) = [
         one for one in daemon.execute(request).get_asset_check_evaluations() if one.check_name == "all_videos_terminal"
