@@ -93,9 +93,10 @@ def test_what_gives_no_rows_is_refused_and_no_file_is_left(
     folder.mkdir()
     (folder / "rows.csv").write_text("earlier")
 
-    with pytest.raises(InvalidSqlError, match=message):
+    with pytest.raises(InvalidSqlError, match=message) as refused:
         export(database, source, folder / "rows.csv")
 
+    assert "COPY" not in str(refused.value), "what nobody has asked"
     assert [path.name for path in folder.iterdir()] == ["rows.csv"]
     assert (folder / "rows.csv").read_text() == "earlier"
 

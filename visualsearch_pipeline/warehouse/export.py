@@ -92,6 +92,8 @@ def export(
     with open_read_only(database_path) as connection:
         question = _question(connection, source)
         try:
+            # Bound, not asked: what is wrong with it is told of itself, not of the COPY around it.
+            connection.sql(question)
             copied = connection.execute(
                 f"COPY ({question}) TO {_literal(str(temporary))} ({_COPY_OPTIONS[chosen]})"
             ).fetchone()
