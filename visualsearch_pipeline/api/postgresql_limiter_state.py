@@ -162,4 +162,4 @@ def _configure(connection: object, _record: object) -> None:
     for statement in _SESSION:
         cursor.execute(statement)
     cursor.close()
-    connection.commit()  # type: ignore[attr-defined]
+    connection.commit()  # type: ignore[attr-defined]  # as above

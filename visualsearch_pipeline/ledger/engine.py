@@ -66,7 +66,7 @@ def _open_sqlite(url: sa.URL) -> Engine:
     def _configure(connection: object, _record: ConnectionPoolEntry) -> None:
         # Transactions are begun by us, below; the driver's own would begin them too late to order writers.
         connection.isolation_level = None  # type: ignore[attr-defined]  # the driver's connection is untyped here
-        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor = connection.cursor()  # type: ignore[attr-defined]  # as above
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -96,7 +96,7 @@ def _open_postgresql(url: sa.URL) -> Engine:
         for statement in _SESSION:
             cursor.execute(statement)
         cursor.close()
-        connection.commit()  # type: ignore[attr-defined]
+        connection.commit()  # type: ignore[attr-defined]  # as above
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
