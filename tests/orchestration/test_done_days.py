@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
-import pytest
 
 from tests.orchestration.daemon import Daemon, days
 from visualsearch_pipeline.orchestration.partitions import daily_partitions
@@ -16,12 +14,6 @@ if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
 
 BY_DAY = ("media", "uploads", "videos", "hits/street", "transcripts", "captions", "archive")
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 def not_done(project: Project, instance: dg.DagsterInstance, name: str) -> set[date]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,12 +13,6 @@ from visualsearch_pipeline.sandbox import FaultKind, FaultRule
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,6 @@ from visualsearch_pipeline.settings import SettingsError
 
 if TYPE_CHECKING:
     from tests.conftest import MakeProject, Project
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 def tell(daemon: Daemon, result: dg.ExecuteInProcessResult) -> None:

@@ -26,12 +26,6 @@ STREET = dg.AssetKey(["hits", "street"])
 
 
 @pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
-
-
-@pytest.fixture
 def instance_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """For runs at once: an instance in memory refuses what another thread locks, one on disk waits as in production."""
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as on_disk:
