@@ -118,6 +118,12 @@ def test_a_run_can_be_told_to_ask_some_queries_or_to_ask_again(
     assert hits()[1] == ["red"]
     assert hits()[1] == []
     assert hits(queries=["red"], force=True)[1] == ["red"]
+    # Bounded, the rest is left over, which is a warning, and the next run asks it.
+    bounded, asked = hits(force=True, max_calls=1)
+    assert (bounded.success, len(asked)) == (True, 1)
+    (check,) = [one for one in bounded.get_asset_check_evaluations() if one.check_name == "all_items_terminal"]
+    assert (check.passed, check.metadata["left"].value) == (False, 1)
+    assert sorted([*asked, *hits()[1]]) == ["red", "square"]
     result, asked = hits(queries=["rde"])
     assert (result.success, asked) == (False, [])
     assert "no query 'rde'; it has: red, shape" in failure_of(result)

@@ -85,9 +85,20 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         _refuse_unknown(current, config.queries)
         register_queries(pipeline, pipeline.catalog)
         chosen = config.queries or None
-        report = search(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
-        image_report = search_images(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
-        public = search_public(pipeline, current, days=step.days, query_ids=chosen, force=config.force)
+        image_report, public = ImageSearchReport(), PublicSearchReport()
+        allowed = config.max_calls
+        report = search(pipeline, current, days=step.days, query_ids=chosen, force=config.force, max_calls=allowed)
+        allowed = _left(allowed, report.calls)
+        # With no call left nothing is begun: `force` would forget what cannot be asked.
+        if allowed != 0:
+            image_report = search_images(
+                pipeline, current, days=step.days, query_ids=chosen, force=config.force, max_calls=allowed
+            )
+        allowed = _left(allowed, image_report.calls)
+        if allowed != 0:
+            public = search_public(
+                pipeline, current, days=step.days, query_ids=chosen, force=config.force, max_calls=allowed
+            )
         by_day = {day: pipeline.store.read_hits(name, day) for day in step.days}
         found = pa.concat_tables(by_day.values())
         unanswered = _unanswered_days(pipeline, current, config.queries, step.days)
@@ -121,6 +132,11 @@ def hits_asset(runner: StepRunner, keys: AssetKeys, query_set: QuerySet | Broken
         is_exclusive=True,
         check_specs=checks.hits_checks(key),
     )
+
+
+def _left(allowed: int | None, made: int) -> int | None:
+    """How many calls may still be made."""
+    return None if allowed is None else max(0, allowed - made)
 
 
 def _unanswered_days(
@@ -234,5 +250,6 @@ def _description(query_set: QuerySet | BrokenQuerySet) -> str:
         "- **Cost**: one search per call; what was answered is not asked again.\n"
         "- **When it fails**: a query that could not be asked leaves the days unmaterialized that lack its answer; "
         "what the others found is kept.\n"
-        "- **Run it again** for some queries only, or to ask again, with `queries` or `force` in the run's config."
+        "- **Run it again** for some queries only, or to ask again, with `queries` or `force` in the run's config; "
+        "`max_calls` bounds what that costs."
     )

@@ -12,6 +12,10 @@ _STEP_SECONDS: Final = (
     "`step_seconds`."
 )
 _MAX_ITEMS: Final = "At most so many items in this run; the rest stays queued and is asked for again. Empty: all."
+_MAX_CALLS: Final = (
+    "At most so many searches in this run; what lacks an answer then is asked for again. One search answers for up to "
+    "the whole library. Empty: as many as it takes."
+)
 _RETRY_FAILED: Final = (
     "Try again what failed for good on these days, although nothing about it has changed. What failed for a passing "
     "reason is tried again in every run."
@@ -45,3 +49,4 @@ class HitsConfig(DayConfig):
 
     queries: list[str] = Field([], description="Ids of the saved queries to ask. Empty: all of the set.")
     force: bool = Field(default=False, description="Ask again what was answered. Costs every call anew.")
+    max_calls: int | None = Field(None, ge=1, description=_MAX_CALLS)

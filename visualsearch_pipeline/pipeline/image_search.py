@@ -86,6 +86,7 @@ def search_images(
     days: Sequence[date] | None = None,
     query_ids: Collection[str] | None = None,
     force: bool = False,
+    max_calls: int | None = None,
 ) -> ImageSearchReport:
     """Ask the image queries of a set about the images of `days` (all days if None) that lack an answer.
 
@@ -95,6 +96,7 @@ def search_images(
         days: The partitions.
         query_ids: Only these queries of the set; all if None.
         force: Ask again what was answered.
+        max_calls: Make at most so many calls; what is left stays unanswered.
 
     Raises:
         ServiceRefuses: the service refuses every call. What was answered before is kept.
@@ -105,7 +107,7 @@ def search_images(
     if force and days is not None:
         for _, question in chosen:
             pipeline.ledger.image_searches.forget(question, days=days)
-    run = _ImageSearchRun(pipeline, query_set.name, ImageAnswers(pipeline, query_set.name))
+    run = _ImageSearchRun(pipeline, query_set.name, ImageAnswers(pipeline, query_set.name), max_calls=max_calls)
     run.ask_all(chosen, days=days)
     return ImageSearchReport(
         calls=run.calls,
@@ -152,6 +154,7 @@ class _ImageSearchRun:
     pipeline: Pipeline
     query_set: str
     answers: ImageAnswers
+    max_calls: int | None = None
     calls: int = 0
     queries: list[_Asked] = field(default_factory=list)
     library_images: tuple[LibraryImage, ...] = ()
@@ -176,7 +179,7 @@ class _ImageSearchRun:
                 while round_:
                     for asked, call in round_:
                         # A step that finds its time over still finishes something, or it would begin anew for ever.
-                        if time_box.is_over and self.calls:
+                        if (time_box.is_over and self.calls) or self.calls == self.max_calls:
                             return
                         self._ask(asked, call)
                         task.advance()

@@ -91,6 +91,7 @@ def search_public(
     days: Sequence[date] | None = None,
     query_ids: Collection[str] | None = None,
     force: bool = False,
+    max_calls: int | None = None,
 ) -> PublicSearchReport:
     """Ask the public queries of a set that have no answer of today, and look up the videos that they find.
 
@@ -100,6 +101,7 @@ def search_public(
         days: The partitions; nothing is asked unless today is among them. All if None.
         query_ids: Only these queries of the set; all if None.
         force: Ask again what was answered today.
+        max_calls: Begin no query after so many calls; one that was begun is asked of all its platforms.
 
     Raises:
         ServiceRefuses: the service refuses every call. What was answered before is kept.
@@ -123,7 +125,7 @@ def search_public(
     with pipeline.progress.task(title, total=len(waiting), unit="queries") as task:
         for query, question in waiting:
             # A step that finds its time over still finishes something, or it would begin anew for ever.
-            if time_box.is_over and report.queries:
+            if (time_box.is_over and report.queries) or (max_calls is not None and report.calls >= max_calls):
                 break
             # Asked again means: of the service, not of what it said before.
             asked = _answer(pipeline, query, question, day=day, since=began_at if force else None)

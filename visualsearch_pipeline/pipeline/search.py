@@ -103,6 +103,7 @@ def search(
     days: Sequence[date] | None = None,
     query_ids: Collection[str] | None = None,
     force: bool = False,
+    max_calls: int | None = None,
 ) -> SearchReport:
     """Ask the queries of a set about the ready videos of `days` (all days if None) that lack an answer.
 
@@ -112,6 +113,7 @@ def search(
         days: the partitions.
         query_ids: only these queries of the set; all if None.
         force: ask again what was answered.
+        max_calls: make at most so many calls; what is left stays unanswered.
 
     Raises:
         ServiceRefuses: the service refuses every call. What was answered before is kept.
@@ -135,6 +137,7 @@ def search(
             task,
             # Asked again means: of the service, not of what it said before.
             answered_since=began_at if force else None,
+            max_calls=max_calls,
         )
         try:
             run.ask_all(chosen, days=days)

@@ -98,6 +98,7 @@ class SearchRun:
         time_box: After this no call is made, once anything was answered.
         task: Told of every query that is through.
         answered_since: Answers that the same question was given elsewhere count from this time on; None for all.
+        max_calls: After so many calls no more is made; None for as many as it takes.
 
     Attributes:
         calls: Calls that were answered.
@@ -110,6 +111,7 @@ class SearchRun:
     time_box: TimeBox
     task: Task
     answered_since: datetime | None
+    max_calls: int | None = None
     calls: int = 0
     queries: list[AskedQuery] = field(default_factory=list)
 
@@ -132,6 +134,8 @@ class SearchRun:
 
     @property
     def _is_over(self) -> bool:
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            return True
         # A step that finds its time over still finishes something, or it would begin anew for ever.
         return self.time_box.is_over and self.answers.pair_count > 0
 
