@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.conftest import API_KEY
 from tests.postgres_server import PostgresServer
 from tests.published_tables import contents
-from tests.scale.deployment import running_deployment
+from tests.s3_server import S3Server
+from tests.scale.deployment import DEPLOY, running_deployment
 from tests.waiting import wait_until
 from visualsearch_pipeline.settings import API_KEY_VARIABLE
 
@@ -39,7 +41,7 @@ def lay_out(project: Project) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
-    make_project: MakeProject, postgres: PostgresServer, tmp_path: Path
+    make_project: MakeProject, postgres: PostgresServer, s3: S3Server, tmp_path: Path
 ) -> None:
     alone = make_project(clips=())
     lay_out(alone)
@@ -52,7 +54,13 @@ def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
     project = make_project(clips=(), rate_limits=rates, rate_limit_slack_seconds=SLACK_SECONDS)
     lay_out(project)
     limits = {"upload": f"1/{SECONDS_PER_UPLOAD} seconds", "search": f"{SEARCHES_PER_SECOND}/second"}
-    project.configure(api={"rate_limits": limits})
+    # Tables and archive in a store, where the deployment's own settings put them. Not the source: the day of an object
+    # is the one on which it was written, and there are to be three.
+    deployed = yaml.safe_load((DEPLOY / "visualsearch.yaml").read_text())
+    s3.make_bucket("tables")
+    project.configure(
+        api={"rate_limits": limits}, warehouse=deployed["warehouse"], archive={"path": deployed["archive"]["path"]}
+    )
     days = {
         "first_day": str(project.today - timedelta(days=3)),
         "last_day": str(project.today - timedelta(days=1)),
@@ -92,3 +100,6 @@ def test_three_runs_at_once_on_two_workers_make_what_one_process_makes(
     searches = project.calls(*SEARCHES)
     assert min(len(uploads), len(searches)) > at_once, "too few to tell"
     assert contents(project) == contents(alone)
+    assert "warehouse/visualsearch.duckdb" in s3.keys("tables")
+    assert s3.unfinished_uploads("tables") == []
+    assert not (project.root / "state" / "archive").exists(), "nothing that must be shared lies on a disk"
