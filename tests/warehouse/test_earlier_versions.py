@@ -9,15 +9,37 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.warehouse import keep_version
 from visualsearch_pipeline.warehouse import TABLES, ParquetStore, publish, query, read_publication
 from visualsearch_pipeline.warehouse.documentation import tables_page
 from visualsearch_pipeline.warehouse.schemas import FILE_TABLES, SCHEMA_VERSION
 
-VERSIONS = sorted(Path(__file__).with_name("versions").glob("schema-*.tar.xz"))
+KEPT = {
+    int(path.name.removeprefix("schema-").removesuffix(".tar.xz")): path
+    for path in sorted(Path(__file__).with_name("versions").glob("schema-*.tar.xz"))
+}
+VERSIONS = [path for number, path in KEPT.items() if number < SCHEMA_VERSION]
 _FIRST = frozenset(
     {"api_calls", "archive", "captions", "coverage", "failures", "hits", "queries", "transcripts", "videos"}
 )
-TABLES_OF = {"schema-10": _FIRST, "schema-15": _FIRST | {"hit_changes"}}
+_WITH_LIBRARIES = _FIRST | {
+    "api_call_totals",
+    "hit_changes",
+    "image_coverage",
+    "image_hits",
+    "images",
+    "public_answers",
+    "public_hits",
+    "public_videos",
+    "remote_deletions",
+}
+TABLES_OF = {
+    "schema-10": _FIRST,
+    "schema-15": _FIRST | {"hit_changes"},
+    "schema-24": _WITH_LIBRARIES,
+    "schema-25": _WITH_LIBRARIES,
+    "schema-26": _WITH_LIBRARIES | {"imported_videos"},
+}
 """The tables that each version had; the others of today came later."""
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
 
@@ -30,11 +52,20 @@ def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return folder
 
 
-def test_there_are_earlier_versions_and_all_are_earlier() -> None:
-    numbers = [int(path.name.removeprefix("schema-").removesuffix(".tar.xz")) for path in VERSIONS]
+def test_the_present_version_is_kept_for_those_that_follow() -> None:
+    assert len(VERSIONS) >= 5
+    assert max(KEPT) == SCHEMA_VERSION, "run: python tests/warehouse/keep_version.py"
 
-    assert numbers
-    assert max(numbers) < SCHEMA_VERSION, "add the present one when the next begins"
+
+def test_what_is_kept_of_a_version_has_a_value_in_every_column(tmp_path: Path) -> None:
+    keep_version.fill(tmp_path)
+
+    store = ParquetStore(str(tmp_path))
+    for spec in FILE_TABLES:
+        for rows in store.iter_tables(spec.name):
+            assert rows.num_rows > 0
+            assert [name for name in rows.column_names if rows.column(name).null_count] == [], spec.name
+    assert all(store.files(spec.name) for spec in FILE_TABLES)
 
 
 def test_the_parquet_files_of_every_earlier_version_are_read_in_todays_schema(earlier: Path) -> None:
