@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from visualsearch_pipeline.api import ClipHit
 from visualsearch_pipeline.queries import (
     DayTag,
+    Frontier,
     HitVideos,
     ImageInVideoQuery,
     ImageQuery,
@@ -36,7 +37,6 @@ from visualsearch_pipeline.queries import (
     is_full,
     limit_of,
     plan,
-    split,
     unfinished,
 )
 
@@ -55,10 +55,15 @@ def score_of(hit: Hit) -> float:
 
 @dataclass(frozen=True)
 class TopKService:
-    """A library whose hits are known: the `index`-th hit of a video, in an order of scores that is the same for all."""
+    """A library whose hits are known: the `index`-th hit of a video, in an order of scores that is the same for all.
+
+    With `ranks_videos`, all hits of one video come before all of the next: a full answer shows hits of few videos, and
+    tells nothing about the others.
+    """
 
     videos: Mapping[str, Target]
     hit_counts: Mapping[str, int]
+    ranks_videos: bool = False
 
     def ask(self, call: SearchCall) -> list[Hit]:
         match call.reach:
@@ -77,7 +82,7 @@ class TopKService:
             case _:
                 assert_never(call.reach)
         hits = [(video_no, index) for video_no in reached for index in range(self.hit_counts.get(video_no, 0))]
-        hits.sort(key=score_of, reverse=True)
+        hits.sort(key=(lambda hit: (crc32(hit[0].encode()), -hit[1])) if self.ranks_videos else score_of, reverse=True)
         return hits[: limit_of(call)]
 
 
@@ -89,33 +94,26 @@ class Outcome:
 
 
 def search(query: TextQuery, targets: Sequence[Target], service: TopKService) -> Outcome:
-    """What `pipeline/search.py` does: rounds of calls until every target is covered."""
+    """What `pipeline/search_run.py` does: call after call until every target is covered."""
     ready_by_day = Counter(video.day for video in service.videos.values())
-    calls = plan(query, targets, Library(ready_count=len(service.videos), ready_count_by_day=ready_by_day))
+    library = Library(ready_count=len(service.videos), ready_count_by_day=ready_by_day)
+    frontier = Frontier.of(query, targets, library)
     hits: list[Hit] = []
     covered: list[str] = []
     truncated: set[str] = set()
     call_count = 0
-    for _ in range(20):
-        full: list[SearchCall] = []
-        seen: Counter[str] = Counter()
-        for call in calls:
-            call_count += 1
-            answer = service.ask(call)
-            left = unfinished(call, [ClipHit.model_construct(video_no=hit[0], score=score_of(hit)) for hit in answer])
-            to_split = left if can_split(call) else ()
-            if to_split:
-                full.append(replace(call, targets=to_split))
-                seen.update(video_no for video_no, _ in answer)
-            else:
-                truncated.update(target.video_no for target in left)
-            final = {*call.covers} - {target.video_no for target in to_split}
-            covered += final
-            hits += [hit for hit in answer if hit[0] in final]
-        calls = split(full, seen=seen)
-        if not calls:
-            break
-    assert not calls, "twenty rounds did not suffice"
+    while (call := frontier.next_call) is not None:
+        call_count += 1
+        answer = service.ask(call)
+        left = unfinished(call, [ClipHit.model_construct(video_no=hit[0], score=score_of(hit)) for hit in answer])
+        to_split = left if can_split(call) else ()
+        if not to_split:
+            truncated.update(target.video_no for target in left)
+        final = {*call.covers} - {target.video_no for target in to_split}
+        covered += final
+        hits += [hit for hit in answer if hit[0] in final]
+        frontier = frontier.after(call, unfinished=to_split, hits=[video_no for video_no, _ in answer])
+        assert call_count <= 10 * len(targets) + 10, "it does not end"
     assert sorted(covered) == sorted(target.video_no for target in targets), "each target is covered exactly once"
     return Outcome(hits, truncated, call_count)
 
@@ -165,7 +163,7 @@ def searches(draw: st.DrawFn) -> tuple[TextQuery, list[Target], TopKService]:
         filtering_level=draw(st.sampled_from([None, "medium"])),
         tag=draw(st.sampled_from([None, None, "gate"])),
     )
-    return query, targets, TopKService(videos, hit_counts)
+    return query, targets, TopKService(videos, hit_counts, ranks_videos=draw(st.booleans()))
 
 
 @settings(max_examples=60, deadline=None)
@@ -184,6 +182,22 @@ def test_a_planned_search_finds_what_asking_each_video_alone_finds(
         alone += service.ask(call)
     assert sorted(outcome.hits) == sorted(alone)
     assert outcome.truncated == {target.video_no for target in targets if service.hit_counts[target.video_no] >= limit}
+
+
+@settings(max_examples=60, deadline=None)
+@given(searches())
+def test_a_planned_search_never_takes_more_calls_than_its_bound(
+    search_of: tuple[TextQuery, list[Target], TopKService],
+) -> None:
+    """The bound that `queries/frontier.py` states: for dense videos, any days and tags, any part of the library."""
+    query, targets, service = search_of
+    limit = 200 if query.medium == "captions" else 1000
+    asked = {target.video_no for target in targets}
+    hits = sum(min(count, limit) for number, count in service.hit_counts.items() if number in asked)
+    densest = sorted((service.hit_counts[number] for number in asked), reverse=True)[:100]
+    at_most = len(targets) / 100 + 5 + (13 * hits / limit if sum(densest) >= limit else 0)
+
+    assert search(query, targets, service).call_count <= at_most
 
 
 @settings(max_examples=60, deadline=None)
@@ -240,6 +254,33 @@ def test_30000_hits_in_10000_videos_stay_within_the_bound_of_calls(
     assert len(outcome.hits) == 30_000
     assert outcome.truncated == set()
     assert outcome.call_count <= len(videos) / 100 + 30_000 / 1000 + 10
+
+
+@pytest.mark.parametrize("day_count", [1, 30])
+@pytest.mark.parametrize(
+    ("dense", "hits"),
+    [(300, 100), (60, 500), (30, 999)],
+    ids=str,
+)
+def test_30000_hits_of_neighbours_stay_within_the_bound_of_calls(day_count: int, dense: int, hits: int) -> None:
+    """Dense videos of one time: their day's tag is of no use, and two of 500 hits do not fit into one answer."""
+    videos = library_of([10_000 // day_count] * day_count)
+    service = TopKService(videos, dict.fromkeys(list(videos)[3000 : 3000 + dense], hits))
+
+    outcome = search(LEVELLED_TEXT, list(videos.values()), service)
+
+    assert len(outcome.hits) == dense * hits
+    assert outcome.call_count <= len(videos) / 100 + dense * hits / 1000 + 10
+
+
+def test_where_every_video_has_many_hits_the_lists_become_shorter() -> None:
+    """Lists of a hundred would all be full, and so would be their halves: seven calls for each hundred videos."""
+    videos = library_of([333] * 6)
+
+    outcome = search(ANY_TEXT, list(videos.values()), TopKService(videos, dict.fromkeys(videos, 20)))
+
+    assert len(outcome.hits) == 20 * len(videos)
+    assert outcome.call_count <= 3 * len(videos) / 100 + 10
 
 
 @pytest.mark.parametrize("query", [ANY_TEXT, LEVELLED_TEXT], ids=["no level", "level"])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import TypeAlias
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 from visualsearch_pipeline.api import VisualSearchError
 from visualsearch_pipeline.ledger import LibraryVideo, Question
@@ -18,15 +18,14 @@ from visualsearch_pipeline.pipeline.shared_answers import find_shared
 from visualsearch_pipeline.pipeline.stopping import stopping_error
 from visualsearch_pipeline.pipeline.upload_marks import DAY_TAG_PREFIX
 from visualsearch_pipeline.queries import (
+    Frontier,
     Library,
     QuerySet,
     SearchCall,
     Target,
     VideoQuery,
     can_split,
-    plan,
     request_definition,
-    split,
     unfinished,
 )
 
@@ -54,42 +53,39 @@ class _SharedRequest:
 
     Attributes:
         queries: They differ in which hits they keep, and in which videos they lack.
-        full: Answers of this round that have to be split for at least one of them.
+        frontier: What is still to be asked.
+        next_call: The first of it; None when nothing is left.
     """
 
     queries: list[AskedQuery]
-    full: list[Answer] = field(default_factory=list)
+    frontier: Frontier
+    next_call: SearchCall | None = None
+
+    def __post_init__(self) -> None:
+        self.next_call = self.frontier.next_call
+
+    @classmethod
+    def of(cls, queries: list[AskedQuery], library: Library) -> _SharedRequest:
+        """With calls that reach every video which any of the queries lacks."""
+        videos = {video_no: video for asked in queries for video_no, video in asked.videos.items()}
+        targets = [target_of(video) for video in videos.values()]
+        return cls(queries, Frontier.of(queries[0].query, targets, library))
 
     @property
     def open_queries(self) -> list[AskedQuery]:
         return [asked for asked in self.queries if asked.failed is None and asked.videos]
 
-    def first_calls(self, library: Library) -> tuple[SearchCall, ...]:
-        """The calls that reach every video which any of the queries lacks."""
-        videos = {video_no: video for asked in self.open_queries for video_no, video in asked.videos.items()}
-        return plan(self.queries[0].query, [target_of(video) for video in videos.values()], library)
-
-    def next_calls(self) -> tuple[SearchCall, ...]:
-        """What the full answers of this round left open, in smaller parts."""
-        seen = Counter(hit.video_no for answer in self.full for hit in answer.hits)
-        wanted = {video_no for asked in self.open_queries for video_no in asked.videos}
-        left = [
-            replace(answer.call, targets=tuple(target for target in answer.unfinished if target.video_no in wanted))
-            for answer in self.full
-        ]
-        self.full = []
-        return split([call for call in left if call.targets], seen=seen)
-
-
-_PlannedCall: TypeAlias = tuple[_SharedRequest, SearchCall]
+    def move_to(self, frontier: Frontier) -> None:
+        """Go on from `frontier`; the end, if no query has anything open."""
+        self.frontier = frontier
+        self.next_call = frontier.next_call if self.open_queries else None
 
 
 @dataclass
 class SearchRun:
     """A run of a query set over what it lacks.
 
-    Calls go out in rounds over all queries, newest day first within a round, so that today's hits are there before
-    last year's are asked for.
+    Calls go out newest day first over all queries, so that today's hits are there before last year's are asked for.
 
     Args:
         pipeline: The run.
@@ -124,11 +120,23 @@ class SearchRun:
             BudgetExceeded: the next call would pass a budget.
         """
         for group in independent_groups(chosen):
-            round_ = self._open_group(group, days=days)
-            while round_ and not self._is_over:
-                round_ = self._ask_round(round_)
-            if round_:
-                return
+            requests = self._open_group(group, days=days)
+            # By the newest day; those of one day in turn.
+            waiting = [
+                (-call.newest_day.toordinal(), number, request)
+                for number, request in enumerate(requests)
+                if (call := request.next_call) is not None
+            ]
+            heapify(waiting)
+            turns = count(len(requests))
+            while waiting:
+                if self._is_over:
+                    return
+                _, _, request = heappop(waiting)
+                if request.next_call is not None:
+                    self._ask_next(request, request.next_call)
+                if (call := request.next_call) is not None:
+                    heappush(waiting, (-call.newest_day.toordinal(), next(turns), request))
             # What comes next may look within the hits of these, or be the same question.
             self.answers.commit()
 
@@ -141,8 +149,8 @@ class SearchRun:
 
     def _open_group(
         self, group: Sequence[tuple[VideoQuery, Question]], *, days: Sequence[date] | None
-    ) -> list[_PlannedCall]:
-        """The first calls of queries that can be asked together."""
+    ) -> list[_SharedRequest]:
+        """What queries that can be asked together have to send."""
         by_request: dict[str, list[AskedQuery]] = {}
         for query, question in group:
             asked = self._open(query, question, days=days)
@@ -150,8 +158,7 @@ class SearchRun:
                 by_request.setdefault(request_definition(query), []).append(asked)
         ready_by_day = self.pipeline.ledger.videos.count_ready_by_day() if by_request else {}
         library = Library(ready_count=sum(ready_by_day.values()), ready_count_by_day=ready_by_day)
-        requests = [_SharedRequest(queries) for queries in by_request.values()]
-        return [(request, call) for request in requests for call in request.first_calls(library)]
+        return [_SharedRequest.of(queries, library) for queries in by_request.values()]
 
     def _open(self, query: VideoQuery, question: Question, *, days: Sequence[date] | None) -> AskedQuery | None:
         """A query with what it lacks, None if nothing; answers that the same question got elsewhere need no call."""
@@ -171,20 +178,11 @@ class SearchRun:
             return None
         return asked
 
-    def _ask_round(self, round_: list[_PlannedCall]) -> list[_PlannedCall]:
-        """Make the calls of a round, and return those of the next; when the time is over, what is left of this one."""
-        waiting = deque(sorted(round_, key=lambda planned: _newest_day(planned[1]), reverse=True))
-        while waiting:
-            if self._is_over:
-                return list(waiting)
-            self._ask(*waiting.popleft())
-        requests = {id(request): request for request, _ in round_ if request.full}
-        return [(request, call) for request in requests.values() for call in request.next_calls()]
-
-    def _ask(self, request: _SharedRequest, call: SearchCall) -> None:
-        """Make one call and keep for each query what is final of its answer."""
+    def _ask_next(self, request: _SharedRequest, call: SearchCall) -> None:
+        """Make a request's next call and keep for each query what is final of its answer."""
         concerned = [asked for asked in request.open_queries if not asked.videos.keys().isdisjoint(call.covers)]
         if not concerned:
+            request.move_to(request.frontier.without(call))
             return
         try:
             answer = ask(self.pipeline, call)
@@ -194,14 +192,15 @@ class SearchRun:
                 raise stops from error
             for asked in concerned:
                 self._fail(asked, str(error))
+            request.move_to(request.frontier.without(call))
             return
         self.calls += 1
         to_split: set[str] = set()
         for asked in concerned:
             to_split |= self._keep(asked, answer)
-        if to_split:
-            left = tuple(target for target in call.targets if target.video_no in to_split)
-            request.full.append(replace(answer, unfinished=left))
+        left = tuple(target for target in call.targets if target.video_no in to_split)
+        hits = [hit.video_no for hit in answer.hits]
+        request.move_to(request.frontier.after(call, unfinished=left, hits=hits))
 
     def _keep(self, asked: AskedQuery, answer: Answer) -> Set[str]:
         """Keep what is final for one query; return the videos of which smaller parts have to be asked for it."""
@@ -251,10 +250,6 @@ def independent_groups(
         # Cycles are refused when the file is read; should one get here, its queries are asked in the file's order.
         yield group or later
         waiting = later if group else []
-
-
-def _newest_day(call: SearchCall) -> date:
-    return max(target.day for target in call.targets)
 
 
 def target_of(video: LibraryVideo) -> Target:

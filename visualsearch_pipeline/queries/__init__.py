@@ -3,6 +3,7 @@
 from visualsearch_pipeline.queries.catalog import load_query_set, load_query_sets
 from visualsearch_pipeline.queries.checking import QueryCheck, check_queries
 from visualsearch_pipeline.queries.completeness import is_full, limit_of, unfinished
+from visualsearch_pipeline.queries.frontier import Frontier
 from visualsearch_pipeline.queries.image_plan import (
     IMAGE_TOP_K,
     AllImages,
@@ -62,7 +63,6 @@ from visualsearch_pipeline.queries.plan import (
     can_split,
     candidates,
     plan,
-    split,
 )
 from visualsearch_pipeline.queries.question_parts import FilteringLevel, Medium, Place, QueryImage
 from visualsearch_pipeline.queries.version import query_definition, query_version, request_definition
@@ -77,6 +77,7 @@ __all__ = [
     "DayTag",
     "EachVideo",
     "FilteringLevel",
+    "Frontier",
     "HitVideos",
     "ImageCall",
     "ImageInVideoQuery",
@@ -131,7 +132,6 @@ __all__ = [
     "query_definition",
     "query_version",
     "request_definition",
-    "split",
     "split_images",
     "top_k_of",
     "unfinished",

@@ -2,16 +2,11 @@
 
 The service answers a text search with at most `top_k` hits and no second page. An answer shorter than that is
 complete for everything it reached; a full one is not, and its part of the library is asked about again in smaller
-parts, until every part is complete or one video alone fills an answer. Hence a search is a sequence of rounds:
+parts, until every part is complete or one video alone fills an answer. This module says what a search begins with;
+`frontier` goes on from there and tells how many calls it takes at most.
 
-    calls = plan(query, targets, library)
-    while calls:
-        answers = ...ask every call...
-        for each answer: unfinished(call, hits) are the targets it may lack hits of (`completeness`)
-        calls = split(calls with unfinished targets, narrowed to them, seen=...hits per video in those answers...)
-
-All functions here are pure. Rounds, not single calls, because the leftovers of several full answers share lists of 100
-videos. A video's hits count only in the call that `covers` it: whole scope and day tags reach further than that.
+All functions here are pure. A video's hits count only in the call that `covers` it: whole scope and day tags reach
+further than that.
 """
 
 from __future__ import annotations
@@ -113,6 +108,11 @@ class SearchCall:
         """The `video_no` of every target."""
         return tuple(target.video_no for target in self.targets)
 
+    @property
+    def newest_day(self) -> date:
+        """The newest day among the targets; work is ordered by it."""
+        return max(target.day for target in self.targets)
+
 
 def candidates(
     query: VideoQuery, targets: Iterable[Target], *, hit_video_nos: AbstractSet[str] = frozenset()
@@ -136,7 +136,7 @@ def candidates(
 
 def plan(query: VideoQuery, targets: Collection[Target], library: Library) -> tuple[SearchCall, ...]:
     """The first round of calls for `targets`, newest day first; together they cover each target once."""
-    ordered = _newest_first(targets)
+    ordered = newest_first(targets)
     if not ordered:
         return ()
     match query:
@@ -148,43 +148,15 @@ def plan(query: VideoQuery, targets: Collection[Target], library: Library) -> tu
             least = _LISTS_WORTH_A_TRIAL[query.filtering_level]
             if _is_worth_trying(len(ordered), reached=library.ready_count, least_lists=least):
                 return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
-            return _by_day_or_list(query, ordered, library.ready_count_by_day, least_lists=least)
+            calls, rest = tags_and_rest(query, ordered, library.ready_count_by_day, least_lists=least)
+            calls += (
+                list_call(query, rest[start : start + MAX_SEARCH_VIDEO_NOS])
+                for start in range(0, len(rest), MAX_SEARCH_VIDEO_NOS)
+            )
+            return tuple(sorted(calls, key=lambda call: call.newest_day, reverse=True))
         case _:
             # Similar images and transcripts have no filter by video or tag (contract §2.9, §2.11).
             return (SearchCall(query=query, reach=WholeScope(), targets=ordered),)
-
-
-def split(full: Iterable[SearchCall], *, seen: Mapping[str, int] | None = None) -> tuple[SearchCall, ...]:
-    """The next round: the targets of calls that came back full, in smaller parts.
-
-    Whole scope becomes days and lists, days become lists, a list becomes two: halves, or the video that fills most of
-    the answer and the others. A list of one video cannot be split and leads to no call: what it did not return is
-    beyond the service's reach, and is recorded as truncated.
-
-    Args:
-        full: Calls of one query, each narrowed to the targets of which its answer may lack hits.
-        seen: Hits per video in the full answers. Videos with many are spread evenly over the new lists.
-    """
-    counts = seen or {}
-    calls: list[SearchCall] = []
-    pooled: list[Target] = []
-    query: TextQuery | None = None
-    for call in full:
-        if not isinstance(call.query, TextQuery) or not can_split(call):
-            continue
-        query = call.query
-        match call.reach:
-            case WholeScope():
-                least = _LISTS_WORTH_A_DAY[call.query.filtering_level]
-                calls += _by_day_or_list(call.query, call.targets, {}, least_lists=least, seen=counts)
-            case DayTag():
-                pooled += call.targets
-            case _:
-                calls += _halves(call.query, call.targets, seen=counts)
-    if query is not None and pooled:
-        # Lists that days share: rounding up each day on its own would cost a call a day.
-        calls += _lists(query, _newest_first(pooled), seen=counts)
-    return tuple(calls)
 
 
 def can_split(call: SearchCall) -> bool:
@@ -206,15 +178,23 @@ def _is_worth_trying(wanted: int, *, reached: int, least_lists: int) -> bool:
     return _ceil_div(wanted, MAX_SEARCH_VIDEO_NOS) >= least_lists and 2 * wanted >= reached
 
 
-def _by_day_or_list(
+def tags_and_rest(
     query: TextQuery,
     targets: Sequence[Target],
-    ready_count_by_day: Mapping[date, int],
+    ready_count_by_day: Mapping[date, int] | None = None,
     *,
-    least_lists: int,
-    seen: Mapping[str, int] | None = None,
-) -> tuple[SearchCall, ...]:
-    """A tag for each day that is worth it, lists that run across the days for the rest."""
+    least_lists: int | None = None,
+) -> tuple[list[SearchCall], list[Target]]:
+    """A call by its tag for each day that is worth one, and the targets that are left for lists.
+
+    Args:
+        query: What is asked.
+        targets: About what, newest first.
+        ready_count_by_day: How many videos the tag of each day reaches; None where that does not matter.
+        least_lists: A tag is worth it where it would replace so many lists; by default as after a full wide answer.
+    """
+    counts = ready_count_by_day or {}
+    least = _LISTS_WORTH_A_DAY[query.filtering_level] if least_lists is None else least_lists
     by_day: dict[date, list[Target]] = defaultdict(list)
     for target in targets:
         by_day[target.day].append(target)
@@ -223,52 +203,21 @@ def _by_day_or_list(
     for day, of_day in by_day.items():
         # One tag a request (contract §2.8): a query with a tag of its own leaves no room for the day's.
         tagged = [target for target in of_day if target.tagged] if query.tag is None else []
-        if _is_worth_trying(len(tagged), reached=ready_count_by_day.get(day, 0), least_lists=least_lists):
+        if _is_worth_trying(len(tagged), reached=counts.get(day, 0), least_lists=least):
             calls.append(SearchCall(query=query, reach=DayTag(day), targets=tuple(tagged)))
             rest += [target for target in of_day if not target.tagged]
         else:
             rest += of_day
-    calls += _lists(query, rest, seen=seen or {})
-    return tuple(sorted(calls, key=lambda call: max(target.day for target in call.targets), reverse=True))
+    return calls, rest
 
 
-def _lists(query: TextQuery, targets: Sequence[Target], *, seen: Mapping[str, int]) -> tuple[SearchCall, ...]:
-    """Lists of at most 100 videos: newest first, or dealt so that none gets all the videos with many hits."""
-    if any(target.video_no in seen for target in targets):
-        return _dealt(query, targets, parts=_ceil_div(len(targets), MAX_SEARCH_VIDEO_NOS), seen=seen)
-    return tuple(
-        _list(query, targets[start : start + MAX_SEARCH_VIDEO_NOS])
-        for start in range(0, len(targets), MAX_SEARCH_VIDEO_NOS)
-    )
-
-
-def _halves(query: TextQuery, targets: Sequence[Target], *, seen: Mapping[str, int]) -> tuple[SearchCall, ...]:
-    """`targets` of a full answer in two lists; a video that fills most of the answer by itself gets one of its own.
-
-    With others it would fill a list again and again: two calls for each halving, down to that video.
-    """
-    if len(targets) > 1:
-        busiest = max(targets, key=lambda target: seen.get(target.video_no, 0))
-        if 2 * seen.get(busiest.video_no, 0) > sum(seen.get(target.video_no, 0) for target in targets):
-            others = [target for target in targets if target is not busiest]
-            return (_list(query, [busiest]), _list(query, others))
-    return _dealt(query, targets, parts=min(2, len(targets)), seen=seen)
-
-
-def _dealt(
-    query: TextQuery, targets: Sequence[Target], *, parts: int, seen: Mapping[str, int]
-) -> tuple[SearchCall, ...]:
-    """`targets` in `parts` lists of equal length, dealt like cards with the videos of most hits on top."""
-    ranked = sorted(targets, key=lambda target: -seen.get(target.video_no, 0))
-    return tuple(_list(query, ranked[start::parts]) for start in range(parts))
-
-
-def _list(query: TextQuery, targets: Sequence[Target]) -> SearchCall:
+def list_call(query: VideoQuery, targets: Sequence[Target]) -> SearchCall:
+    """The call about a list of videos, at most 100 (contract §2.8)."""
     reach = VideoList(tuple(target.video_no for target in targets))
     return SearchCall(query=query, reach=reach, targets=tuple(targets))
 
 
-def _newest_first(targets: Iterable[Target]) -> tuple[Target, ...]:
+def newest_first(targets: Iterable[Target]) -> tuple[Target, ...]:
     """Sorted and each video once: today's hits are waited for, last year's are not."""
     distinct = {target.video_no: target for target in targets}
     return tuple(sorted(distinct.values(), key=lambda target: (-target.day.toordinal(), target.video_no)))
