@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 import typing
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -124,9 +125,8 @@ def read_yaml(path: Path) -> YamlDocument:
         return YamlDocument(path, loader.construct_document(root), root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlFileError(
-            path, [YamlProblem((mark.line + 1) if mark else 1, "", f"is not valid YAML: {error.problem}")]
-        ) from error
+        message = f"is not valid YAML: {_with_remedy(str(error.problem))}"
+        raise YamlFileError(path, [YamlProblem((mark.line + 1) if mark else 1, "", message)]) from error
     except yaml.YAMLError as error:
         raise YamlFileError(path, [YamlProblem(1, "", f"is not valid YAML: {error}")]) from error
     except ValueError as error:
@@ -167,9 +167,9 @@ def validate_document(
     """
     value = {} if document.value is None else document.value
     if not isinstance(value, dict):
-        raise YamlFileError(
-            document.path, [YamlProblem(1, "", f"must be a mapping of keys to values, not {_kind(value)}")]
-        )
+        known = ", ".join(sorted(_keys_at(model, ())))
+        message = f"must be a mapping of keys to values, not {_kind(value)}; the keys it may have: {known}"
+        raise YamlFileError(document.path, [YamlProblem(1, "", message)])
     try:
         return model.model_validate(value, context=context)
     except ValidationError as error:
@@ -206,7 +206,9 @@ def _repeated_keys(node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> Iterab
             if isinstance(key, yaml.ScalarNode):
                 line = key.start_mark.line + 1
                 if key.value in seen:
-                    yield YamlProblem(line, key.value, f"stands here a second time (first on line {seen[key.value]})")
+                    yield YamlProblem(
+                        line, key.value, f"stands here a second time (first on line {seen[key.value]}); keep one"
+                    )
                 seen.setdefault(key.value, line)
             yield from _repeated_keys(value, above)
     elif isinstance(node, yaml.SequenceNode):
@@ -214,20 +216,92 @@ def _repeated_keys(node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> Iterab
             yield from _repeated_keys(item, above)
 
 
+_NO_TEXT: Final = "must be text, not {given}; write it as one value, without brackets and dashes"
+_NO_WHOLE_NUMBER: Final = "must be a whole number, not {given}; write one such as 10, without quotes"
+_NO_NUMBER: Final = "must be a number, not {given}; write one such as 0.5, without quotes"
+_NO_SWITCH: Final = "must be true or false, not {given}"
+_NO_LIST: Final = "must be a list, not {given}; write each item on a line of its own after `- `, or all as `[a, b]`"
+_NO_MAPPING: Final = "must be a mapping{keys}, not {given}; write `key: value` lines below it, indented"
+_REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "missing": "is missing and has no default; add it",
+        "invalid_key": "has the key {found}, which is no text; put it in quotes, or take it out",
+        "string_type": _NO_TEXT,
+        "path_type": _NO_TEXT,
+        "string_too_short": "is empty; write some text, or take the key out",
+        "string_too_long": "has {length} characters; shorten it to {max_length}",
+        "int_type": _NO_WHOLE_NUMBER,
+        "int_parsing": _NO_WHOLE_NUMBER,
+        "int_from_float": "must be a whole number, not {found}; write one such as 10",
+        "float_type": _NO_NUMBER,
+        "float_parsing": _NO_NUMBER,
+        "finite_number": "must be a finite number, not {found}",
+        "bool_type": _NO_SWITCH,
+        "bool_parsing": _NO_SWITCH,
+        "greater_than_equal": "must be {ge} or more, not {found}",
+        "greater_than": "must be more than {gt}, not {found}",
+        "less_than_equal": "must be {le} or less, not {found}",
+        "less_than": "must be less than {lt}, not {found}",
+        "literal_error": "must be {expected}, not {shown}",
+        "enum": "must be {expected}, not {shown}",
+        "tuple_type": _NO_LIST,
+        "list_type": _NO_LIST,
+        "set_type": _NO_LIST,
+        "frozen_set_type": _NO_LIST,
+        "dict_type": _NO_MAPPING,
+        "model_type": _NO_MAPPING,
+        "model_attributes_type": _NO_MAPPING,
+    }
+)
+"""What pydantic found, by its names, in the words of those who write such files: what is wrong and what to write."""
+
+
 def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     kind, location, found = detail["type"], detail["loc"], detail["input"]
     if kind == "extra_forbidden":
         known = sorted(_keys_at(model, location[:-1]))
         return f"is not a known key; {nearest_word(str(location[-1]), known) or 'known here: ' + ', '.join(known)}"
-    if kind == "missing":
-        return "is missing and has no default"
     if kind == "string_type" and isinstance(found, bool | int | float):
         return f"must be text, and YAML reads this as {_kind(found)}; put it in quotes"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if kind == "literal_error" and isinstance(found, str):
-        hint = nearest_word(found, re.findall(r"'([^']*)'", message))
+    if found is None and kind in _REMEDIES:
+        return "has no value; write one, or take the key out"
+    if kind not in _REMEDIES:
+        return detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    limits = {
+        name: f"{limit:g}" if isinstance(limit, float) else limit for name, limit in detail.get("ctx", {}).items()
+    }
+    keys = f" with: {', '.join(sorted(_keys_at(model, location)))}" if kind.startswith("model") else ""
+    shown = f"`{found}`" if isinstance(found, str | int | float) else _kind(found)
+    about = {"found": found, "given": _kind(found), "shown": shown, "length": len(str(found)), "keys": keys}
+    message = _REMEDIES[kind].format(**about, **limits)
+    if kind in ("literal_error", "enum") and isinstance(found, str):
+        hint = nearest_word(found, re.findall(r"'([^']*)'", str(limits["expected"])))
         return f"{message}; {hint}" if hint else message
     return message
+
+
+_YAML_REMEDIES: Final = (
+    (
+        "that cannot start any token",
+        "indent with spaces, not tabs, and put text that begins with @ or ` in quotes",
+    ),
+    ("found undefined alias", "what begins with * names an anchor; define it with &, or put text in quotes"),
+    ("another document", "a file holds one document; take out the line `---`, or make it two files"),
+    ("could not determine a constructor", "what begins with ! is a tag; leave it out, or put text in quotes"),
+    ("mapping values are not allowed here", "put a value that contains `: ` in quotes, and check the indentation"),
+    ("expected <block end>", "begin the keys of one mapping, and the dashes of one list, in the same column"),
+    ("unexpected end of stream", "a quote or a bracket is opened and never closed"),
+    ("expected ',' or", "a bracket is not closed before here, or a comma is missing"),
+    ("unhashable key", "a key must be text; put what contains brackets in quotes"),
+    ("could not find expected ':'", "write a colon and a space after the key, and put text of several lines in quotes"),
+    ("unknown escape character", "within double quotes a backslash is written twice; single quotes take it as it is"),
+)
+"""What PyYAML says, and what the writer can do about it."""
+
+
+def _with_remedy(problem: str) -> str:
+    remedy = next((remedy for said, remedy in _YAML_REMEDIES if said in problem), None)
+    return f"{problem.removeprefix('but ')}; {remedy}" if remedy else problem
 
 
 def nearest_word(word: str, known: Sequence[str]) -> str | None:
@@ -263,6 +337,9 @@ def _models_in(annotation: object) -> set[type[BaseModel]]:
 def _kind(value: object) -> str:
     names = {
         list: "a list",
+        tuple: "a list",
+        dict: "a mapping",
+        type(None): "nothing",
         str: "text",
         int: "a number",
         float: "a number",

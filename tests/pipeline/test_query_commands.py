@@ -162,5 +162,5 @@ def test_what_the_service_would_refuse_is_refused_before_any_call(library: Seede
     assert (report.calls, [query_id for query_id, _ in report.failed]) == (0, ["large", "text"])
     assert "scale it down" in failures["street.large"]
     assert "is not an image" in failures["street.text"]
-    assert "less than or equal to 1000" in broken["many"]
+    assert "must be 1000 or less" in broken["many"]
     assert "longitude: is missing" in broken["place"]

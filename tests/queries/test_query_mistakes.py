@@ -71,8 +71,12 @@ MISTAKES = {
     "a number where text belongs": Mistake(
         "queries:\n  - {id: a, text: 2024}\n", 2, "queries[1].text", "put it in quotes"
     ),
-    "a share above 1": Mistake("queries:\n  - {id: a, text: b, min_score: 40}\n", 2, "queries[1].min_score", "to 1"),
-    "too many hits": Mistake("queries:\n  - {id: a, text: b, top_k: 5000}\n", 2, "queries[1].top_k", "equal to 1000"),
+    "a share above 1": Mistake(
+        "queries:\n  - {id: a, text: b, min_score: 40}\n", 2, "queries[1].min_score", "1 or less"
+    ),
+    "too many hits": Mistake(
+        "queries:\n  - {id: a, text: b, top_k: 5000}\n", 2, "queries[1].top_k", "must be 1000 or less"
+    ),
     "one coordinate alone": Mistake(
         "queries:\n  - id: a\n    text: b\n    near:\n      latitude: 51.5\n",
         4,
@@ -122,7 +126,7 @@ MISTAKES = {
         "defaults:\n  min_score: high\nqueries: [{id: a, text: b}, {id: c, text: d}]\n",
         2,
         "defaults.min_score",
-        "valid number",
+        "must be a number, not text",
     ),
     "a key twice": Mistake(
         "queries:\n  - id: a\n    text: b\n    text: c\n", 4, "text", "stands here a second time (first on line 3)"
@@ -132,7 +136,53 @@ MISTAKES = {
     ),
     "no queries": Mistake("queries: []\n", 1, "queries", "is empty; a query set has at least one query"),
     "not YAML": Mistake("queries: [{id: a, text: b]\n", 1, "", "is not valid YAML"),
-    "a tab": Mistake("queries:\n\t- {id: a}\n", 2, "", "is not valid YAML"),
+    "a tab": Mistake("queries:\n\t- {id: a}\n", 2, "", "indent with spaces"),
+    "a list where text belongs": Mistake(
+        "queries:\n  - id: a\n    text: [b]\n", 3, "queries[1].text", "must be text, not a list"
+    ),
+    "a mapping where a list belongs": Mistake("queries:\n  a: {text: b}\n", 1, "queries", "after `- `"),
+    "a key without a value": Mistake(
+        "queries:\n  - id: a\n    text:\n", 3, "queries[1].text", "has no value; write one"
+    ),
+    "an empty text": Mistake("queries:\n  - {id: a, text: ''}\n", 2, "queries[1].text", "is empty; write some text"),
+    "a negative top_k": Mistake(
+        "queries:\n  - {id: a, text: b, top_k: -3}\n", 2, "queries[1].top_k", "must be 1 or more"
+    ),
+    "half a hit": Mistake(
+        "queries:\n  - {id: a, text: b, top_k: 1.5}\n", 2, "queries[1].top_k", "must be a whole number"
+    ),
+    "a number in quotes": Mistake(
+        "queries:\n  - {id: a, text: b, top_k: '10'}\n", 2, "queries[1].top_k", "such as 10, without quotes"
+    ),
+    "a place by its name": Mistake(
+        "queries:\n  - {id: a, text: b, near: Berlin}\n", 2, "queries[1].near", "a mapping with: latitude, longitude"
+    ),
+    "a radius": Mistake(
+        "queries:\n  - {id: a, text: b, near: {latitude: 5.5, longitude: 2.0, radius: 3}}\n",
+        2,
+        "queries[1].near.radius",
+        "known here: latitude, longitude",
+    ),
+    "a list where a mapping belongs": Mistake(
+        "defaults: [a]\nqueries: [{id: a, text: b}]\n", 1, "defaults", "must be a mapping with: alert, camera"
+    ),
+    "a parameter that is not used": Mistake(
+        "queries:\n  - {id: 'a_{c}', text: 'b {c}', parameters: {c: [x], d: [y]}}\n",
+        2,
+        "queries[1].parameters.d",
+        "is used nowhere",
+    ),
+    "an alias of nothing": Mistake(
+        "queries:\n  - {id: a, text: *b}\n", 2, "", "define it with &, or put text in quotes"
+    ),
+    "a tag": Mistake("queries:\n  - {id: a, text: !b c}\n", 2, "", "begins with ! is a tag; leave it out"),
+    "a second document": Mistake("queries: [{id: a, text: b}]\n---\nqueries: []\n", 2, "", "take out the line `---`"),
+    "a colon in a text": Mistake("queries:\n  - id: a\n    text: red: truck\n", 3, "", "contains `: ` in quotes"),
+    "a crooked indentation": Mistake("queries:\n  - id: a\n   text: b\n", 3, "", "in the same column"),
+    "a quote that is not closed": Mistake("queries:\n  - id: a\n    text: 'b\n", 4, "", "never closed"),
+    "a key that is a number": Mistake("7: b\nqueries: [{id: a, text: b}]\n", 1, "", "put it in quotes"),
+    "an empty file": Mistake("", 1, "queries", "is missing and has no default; add it"),
+    "a list for a file": Mistake("- {id: a, text: b}\n", 1, "", "the keys it may have: defaults"),
 }
 
 
@@ -152,6 +202,7 @@ def test_a_mistake_is_named_with_its_file_its_line_its_key_and_the_remedy(
     (problem,) = check.problems
     assert problem.startswith(where)
     assert mistake.remedy in problem
+    assert "Input should" not in problem
     assert (check.is_ok, check.query_count) == (False, 1), "the other file is none the worse"
 
 
@@ -176,6 +227,20 @@ def test_an_image_that_cannot_be_sent_is_named_with_its_query_and_the_remedy(
     assert problem.startswith(f"{path}, line 3: looks: the image")
     assert remedy in problem
     assert check.query_count == 1
+
+
+def test_a_bad_image_is_named_along_with_the_other_mistakes_of_its_file(folder: Path, write_set: WriteSet) -> None:
+    path = write_set(
+        "street.yaml",
+        "queries:\n  - {id: a, image: gone.png, top_k: 0}\n  - {id: b, image: images/logo.png, tpo_k: 1}\n",
+    )
+
+    image, top_k, key = check_queries(folder).problems
+
+    assert image.startswith(f"{path}, line 2: queries[1].image: the image")
+    assert "does not exist; mend the path" in image
+    assert top_k.startswith(f"{path}, line 2: queries[1].top_k: must be 1 or more")
+    assert key.startswith(f"{path}, line 3: queries[2].tpo_k")
 
 
 def test_a_folder_in_order_passes_and_says_which_questions_are_the_same(folder: Path, write_set: WriteSet) -> None:

@@ -38,6 +38,13 @@ NOT_IN_A_SCHEMA = frozenset(
         "a placeholder misspelt",
         "an id for many queries",
         "a key twice",
+        "a parameter that is not used",
+        "an alias of nothing",
+        "a tag",
+        "a second document",
+        "a colon in a text",
+        "a crooked indentation",
+        "a quote that is not closed",
         "not YAML",
         "a tab",
     }

@@ -8,7 +8,7 @@ from visualsearch_pipeline.located_yaml import YamlFileError, YamlProblem, read_
 from visualsearch_pipeline.queries.alerts import to_alert
 from visualsearch_pipeline.queries.models import BrokenQuerySet, QueryCatalog, QuerySet
 from visualsearch_pipeline.queries.names import set_name_problem
-from visualsearch_pipeline.queries.opening import open_queries, repeated_ids, wrong_references
+from visualsearch_pipeline.queries.opening import open_queries, repeated_ids, unusable_images, wrong_references
 from visualsearch_pipeline.queries.preparing import prepare
 from visualsearch_pipeline.queries.schedules import to_schedule
 
@@ -57,9 +57,13 @@ def load_query_set(path: Path) -> QuerySet:
     """
     if problem := set_name_problem(path.stem):
         raise YamlFileError(path, [YamlProblem(1, "", problem)])
-    prepared = prepare(read_yaml(path))
+    document = read_yaml(path)
+    try:
+        prepared = prepare(document)
+    except YamlFileError as error:
+        raise YamlFileError(path, [*error.problems, *unusable_images(document)]) from error
     if problems := [*repeated_ids(prepared), *wrong_references(prepared)]:
-        raise YamlFileError(path, problems)
+        raise YamlFileError(path, [*problems, *unusable_images(document)])
     queries, broken = open_queries(prepared)
     return QuerySet(
         name=path.stem,

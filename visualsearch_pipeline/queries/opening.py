@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal, TypedDict
 
-from visualsearch_pipeline.located_yaml import YamlProblem, nearest_word
+from visualsearch_pipeline.located_yaml import YamlDocument, YamlProblem, nearest_word
 from visualsearch_pipeline.queries.entry_values import HitVideosEntry, PlaceEntry
 from visualsearch_pipeline.queries.file_format import (
     AnyQueryEntry,
@@ -111,6 +111,22 @@ def _hits_private_videos(entry: AnyQueryEntry) -> bool:
     if isinstance(entry, TextEntry):
         return entry.medium != "images"
     return isinstance(entry, ImageEntry | TranscriptEntry)
+
+
+def unusable_images(document: YamlDocument) -> Iterator[YamlProblem]:
+    """The images of a file that cannot be sent, whatever else is wrong with it: all is mended in one go.
+
+    Names with placeholders are left out: what they stand for is known once the rest is right.
+    """
+    written = document.value.get("queries") if isinstance(document.value, dict) else None
+    for index, entry in enumerate(written if isinstance(written, list) else ()):
+        name = entry.get("image") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not name.strip() or "{" in name:
+            continue
+        try:
+            open_query_image(document.path.parent / name.strip())
+        except UnusableImageError as error:
+            yield document.problem(("queries", index, "image"), str(error))
 
 
 def open_queries(prepared: PreparedFile) -> tuple[tuple[SavedQuery, ...], tuple[BrokenQuery, ...]]:
