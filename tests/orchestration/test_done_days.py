@@ -80,3 +80,14 @@ def test_a_day_whose_bad_file_was_taken_away_does_not_stay_red(
     assert days([request]) == {yesterday, project.today}
     assert daemon.execute(request).success
     assert not_done(project, instance, "media") == set()
+
+
+def test_a_long_past_is_asked_for_by_the_month_and_the_newest_first(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(())
+    project.configure(source={"start_date": (project.today - timedelta(days=69)).isoformat()})
+    requests = Daemon(project, instance).request("done_days")
+    assert [len(days([request])) for request in requests] == [31, 31, 8]
+    assert max(days(requests[:1])) == project.today
+    assert len(days(requests)) == 70

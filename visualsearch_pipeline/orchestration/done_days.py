@@ -8,8 +8,8 @@ leaves an asset grey in the graph. This sensor asks for the runs that say so; th
 # Annotations are not deferred in this module: Dagster reads those of the functions it decorates.
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Final
 
 import dagster as dg
@@ -27,6 +27,9 @@ _SECONDS_PER_SENSOR_SECOND: Final = 10
 """It looks a tenth as often as the other sensors: nothing waits for it."""
 
 _REQUESTS_PER_TICK: Final = 10
+_DAYS_PER_RUN: Final = 31
+"""A run holds its places in the pools until it ends, and a year of every asset takes minutes to write down."""
+
 _NO_BAD_DAY: Final = "videos"
 """The step whose failures make no day bad: see `videos_asset`."""
 
@@ -120,8 +123,21 @@ def _stretches(
     by_assets: dict[tuple[dg.AssetKey, ...], list[date]] = {}
     for day, assets in lacking.items():
         by_assets.setdefault(assets, []).append(day)
-    stretches = [(days, assets) for assets, of_them in by_assets.items() for days in contiguous(of_them)]
+    stretches = [
+        (month, assets)
+        for assets, of_them in by_assets.items()
+        for days in contiguous(of_them)
+        for month in _months(days)
+    ]
     return sorted(stretches, key=lambda stretch: stretch[0].last, reverse=True)
+
+
+def _months(days: DayRange) -> Iterator[DayRange]:
+    last = days.last
+    while last >= days.first:
+        first = max(days.first, last - timedelta(days=_DAYS_PER_RUN - 1))
+        yield DayRange(first, last)
+        last = first - timedelta(days=1)
 
 
 def _mark(assets: Collection[dg.AssetKey]) -> str:
