@@ -219,6 +219,7 @@ def _repeated_keys(node: yaml.Node, above: tuple[yaml.Node, ...] = ()) -> Iterab
 _NO_TEXT: Final = "must be text, not {given}; write it as one value, without brackets and dashes"
 _NO_WHOLE_NUMBER: Final = "must be a whole number, not {given}; write one such as 10, without quotes"
 _NO_NUMBER: Final = "must be a number, not {given}; write one such as 0.5, without quotes"
+_NO_DATE: Final = "must be the date of a day that there is, such as 2026-01-31, not {shown}"
 _NO_SWITCH: Final = "must be true or false, not {given}"
 _NO_LIST: Final = "must be a list, not {given}; write each item on a line of its own after `- `, or all as `[a, b]`"
 _NO_MAPPING: Final = "must be a mapping{keys}, not {given}; write `key: value` lines below it, indented"
@@ -242,6 +243,10 @@ _REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
         "greater_than": "must be more than {gt}, not {found}",
         "less_than_equal": "must be {le} or less, not {found}",
         "less_than": "must be less than {lt}, not {found}",
+        "date_type": _NO_DATE,
+        "date_parsing": _NO_DATE,
+        "date_from_datetime_parsing": _NO_DATE,
+        "date_from_datetime_inexact": _NO_DATE,
         "literal_error": "must be {expected}, not {shown}",
         "enum": "must be {expected}, not {shown}",
         "tuple_type": _NO_LIST,

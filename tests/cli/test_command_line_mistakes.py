@@ -92,6 +92,10 @@ def test_the_version_is_the_package_s(tmp_path: Path) -> None:
         (("run", "--timeout", "-1"), "greater than or equal to 0"),
         (("sandbox",), "--state"),
         (("sandbox", "--state", "s", "--dialect", "spring-1926"), "spring-2026"),
+        (("sandbox", "--state", "s", "--rate-limits", "v9"), "none, v1.2, p-2026"),
+        (("sandbox", "--state", "s", "--frozen-at", "noon"), "is no time"),
+        (("sandbox", "--state", "s", "--frozen-at", "2026-01-31T08:00:00"), "has no time zone"),
+        (("sandbox", "--state", "s", "--api-key", "=us"), "has no key"),
         (("dev", "--port", "70000"), "65535"),
     ],
 )

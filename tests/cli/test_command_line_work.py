@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.command_line import COMMAND, Answer, environment, visualsearch
@@ -194,12 +195,23 @@ def test_output_that_nobody_reads_any_more_ends_quietly(project: Project) -> Non
 
 
 def test_the_sandbox_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    command = [*COMMAND, "sandbox", "--state", "sandbox", "--port", "0"]
+    command = [*COMMAND, "sandbox", "--state", "sandbox", "--port", "0", "--api-key", "sk-mavi-mine=us"]
+    command += ["--rate-limits", "p-2026", "--credits", "0.5", "--frozen-at", "2026-01-31T08:00:00+00:00"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("Sandbox ready at http://127.0.0.1:")
+        ready = process.stdout.readline()
+        assert ready.startswith("Sandbox ready at http://127.0.0.1:")
+        url = ready.split()[3].rstrip(".,") + "/serve/api/v1/list_videos"
+        codes = [
+            httpx.post(url, json={}, headers={"Authorization": key}).json()["code"]
+            for key in ("sk-mavi-mine", "sk-mavi-sandbox", *["sk-mavi-mine"] * 5)
+        ]
+        # The clock stands still: five calls a second are all there will ever be.
+        assert codes[0] == codes[5] == "0000"
+        assert codes[1] != "0000"
+        assert codes[6] != "0000"
         second = visualsearch("sandbox", "--state", "sandbox", cwd=tmp_path)
         assert second.code == 1
         assert "another sandbox is running" in second.error_text

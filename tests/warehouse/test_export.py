@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -119,3 +119,41 @@ def test_a_name_without_a_format_and_a_folder_that_is_not_there_are_told(databas
         export(database, "hits", tmp_path / "nowhere" / "hits.csv")
     with pytest.raises(NotPublishedError):
         export(tmp_path / "none.duckdb", "hits", tmp_path / "hits.csv")
+
+
+def test_a_name_that_is_no_table_is_answered_with_the_tables_there_are(database: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSqlError) as exported:
+        export(database, "nothits", tmp_path / "hits.csv")
+    with pytest.raises(InvalidSqlError) as asked:
+        query(database, "SELECT * FROM hitss")
+
+    assert "has no table `nothits`; did you mean `hits`? There are: " in str(exported.value)
+    assert "COPY" not in str(exported.value)
+    assert "did you mean `hits`?" in str(asked.value)
+    assert "street" in str(asked.value)
+
+
+def test_a_name_that_was_retired_is_told_as_retired(
+    store: ParquetStore, make_hits: MakeTable, make_table: MakeTable, tmp_path: Path
+) -> None:
+    path = tmp_path / "visualsearch.duckdb"
+    at = datetime(2026, 2, 1, tzinfo=UTC)
+    known = [("yard", "cat", at), ("street", "dog", at), ("street", "cow", None)]
+    queries = make_table(
+        "queries",
+        *(
+            {"query_set": name, "query_id": query_id, "is_current": retired_at is None, "retired_at": retired_at}
+            for name, query_id, retired_at in known
+        ),
+    )
+    store.write_hits("street", DAY, make_hits("street", DAY, 1))
+    publish(store, path, {"queries": queries}, ["street"])
+
+    for name, said in {
+        "yard": "the query set of this name is retired since 2026-02-01. What it found is kept: FROM hits WHERE",
+        "dog": "the query of this name is retired since 2026-02-01. What it found is kept: FROM hits_of('dog')",
+        "cow": "it is a query, not a set: FROM hits_of('cow')",
+    }.items():
+        with pytest.raises(InvalidSqlError) as refused:
+            query(path, f"FROM {name}")
+        assert said in str(refused.value)

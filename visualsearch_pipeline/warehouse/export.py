@@ -19,6 +19,7 @@ import duckdb
 
 from visualsearch_pipeline.warehouse.errors import ExportError, InvalidSqlError
 from visualsearch_pipeline.warehouse.reading import open_read_only
+from visualsearch_pipeline.warehouse.refused_questions import refusal
 from visualsearch_pipeline.warehouse.storage import fsync_file, fsync_folder
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -104,7 +105,7 @@ def export(
             message = f"cannot write {destination}: {error}. What stood there before is untouched; "
             raise ExportError(f"{message}make room, or name a folder that exists and can be written") from error
         except duckdb.Error as error:
-            raise InvalidSqlError(f"{database_path} refuses the question: {error}") from error
+            raise InvalidSqlError(refusal(connection, error, database_path=database_path)) from error
         finally:
             temporary.unlink(missing_ok=True)
     return Exported(destination, chosen, copied[0] if copied else 0, destination.stat().st_size)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from visualsearch_pipeline.warehouse.errors import InvalidSqlError, ReadError
 from visualsearch_pipeline.warehouse.published_copy import local_file
+from visualsearch_pipeline.warehouse.refused_questions import refusal
 
 _BATCH_ROWS: Final = 10_000
 
@@ -64,7 +65,7 @@ def query(database_path: Path | str, sql: str) -> ReadResult:
         try:
             table = _asked(connection, sql).to_arrow_table()
         except duckdb.Error as error:
-            raise _refused(database_path, error) from error
+            raise InvalidSqlError(refusal(connection, error, database_path=database_path)) from error
     return ReadResult(table)
 
 
@@ -78,7 +79,7 @@ def stream(database_path: Path | str, sql: str) -> Iterator[AnswerStream]:
         try:
             reader: pa.RecordBatchReader = _asked(connection, sql).to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:
-            raise _refused(database_path, error) from error
+            raise InvalidSqlError(refusal(connection, error, database_path=database_path)) from error
         with reader:
             yield AnswerStream(tuple(reader.schema.names), _streamed(reader, database_path))
 
