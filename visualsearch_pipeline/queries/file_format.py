@@ -1,7 +1,8 @@
 """What a file of saved queries may say: one pydantic model per kind of query, told apart by the key that is present.
 
 These models know the file's words and nothing else: no image is opened and no other entry is looked at here. They see
-entries after `defaults` and `parameters` have been applied (`preparing`); editors see their JSON Schema.
+entries after `defaults` and `parameters` have been applied (`preparing`); editors see their JSON Schema. Keys that
+several kinds have stand in each of them, since an editor offers them in this order: what is asked before its limits.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def _check_all_platforms(value: object) -> object:
 AnyMedium: TypeAlias = Literal["clips", "audio", "captions", "images"]
 Public: TypeAlias = Literal["tiktok", "youtube", "instagram", "all"]
 
+_TEXT: Final = "What to look for; English works best."
+_IMAGE: Final = "A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB."
 _MEDIUM: Final = (
     "What the text is compared with: the picture of videos (clips), what is said (audio), captions, or images."
 )
@@ -73,7 +76,7 @@ class QueryEntry(Entry):
 class TextEntry(QueryEntry):
     """A text, searched in the clips, the audio or the captions of the library, or in its images."""
 
-    text: Words = Field(description="What to look for; English works best.")
+    text: Words = Field(description=_TEXT)
     medium: AnyMedium = Field("clips", alias="in", description=_MEDIUM)
     filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
@@ -87,7 +90,7 @@ class TextEntry(QueryEntry):
 class ImageEntry(QueryEntry):
     """An image, compared with the clips of the whole library."""
 
-    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    image: Words = Field(description=_IMAGE)
     similarity: Share = Field(0.85, description=_SIMILARITY)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
     top_k: MostHits | None = Field(None, description=_TOP_K)
@@ -96,7 +99,7 @@ class ImageEntry(QueryEntry):
 class ImageInVideoEntry(QueryEntry):
     """An image and a prompt, searched within one video at a time: a call for each video."""
 
-    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    image: Words = Field(description=_IMAGE)
     prompt: Words = Field(description="What of the image matters.")
     within: Within = Field(
         "day", description="The videos to look in: day (all), {query: <id>} (those it hit), or a list of video numbers."
@@ -120,7 +123,7 @@ class PublicEntry(QueryEntry):
 class PublicTextEntry(PublicEntry):
     """A text, searched in the picture or the sound of public videos."""
 
-    text: Words = Field(description="What to look for; English works best.")
+    text: Words = Field(description=_TEXT)
     medium: PublicMedium = Field("clips", alias="in", description="The picture (clips) or the spoken word (audio).")
     filtering_level: FilteringLevel | None = Field(None, description=_LEVEL)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
@@ -130,7 +133,7 @@ class PublicTextEntry(PublicEntry):
 class PublicImageEntry(PublicEntry):
     """An image, compared with public videos."""
 
-    image: Words = Field(description="A file, relative to this one: jpg, png, gif, bmp or webp, at most 20 MB.")
+    image: Words = Field(description=_IMAGE)
     similarity: Share = Field(0.85, description=_SIMILARITY)
     min_score: Share | None = Field(None, description=_MIN_SCORE)
     top_k: MostHits | None = Field(None, description=_TOP_K)
