@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
 from visualsearch_pipeline.ledger.items import Item, Sighting
-from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeaseOwner, is_free
+from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeasedUpload, LeaseOwner, is_free
 from visualsearch_pipeline.ledger.schema_images import image_items, images
 from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, ItemState, UploadState
 
@@ -42,19 +42,14 @@ class ImageContent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageUpload(ImageContent):
+class ImageUpload(ImageContent, LeasedUpload):
     """The upload of one image.
 
     Attributes:
         batch_size: How many images the last request had that sent it; 0 while none did.
     """
 
-    state: UploadState
     batch_size: int
-    lease_owner: str | None
-    lease_expires_at: datetime | None
-    intended_at: datetime | None
-    attempted_at: datetime | None
     image_id: str | None
 
 

@@ -35,18 +35,9 @@ class NewImport:
 
 
 @dataclass(frozen=True)
-class ImportTask:
+class ImportTask(NewImport):
     """One import of one day, started at most once; identity is `entry_id` and `day`."""
 
-    entry_id: str
-    day: date
-    kind: str
-    platform: str
-    library: str
-    asks: str
-    definition: str
-    expected_videos: int
-    estimated_usd: float
     state: ImportState
     attempts: int
     lease_owner: str | None

@@ -14,9 +14,30 @@ from typing import Final, Self
 
 import psutil
 
+from visualsearch_pipeline.ledger.states import UploadState
+
 LEASE_DURATION: Final = timedelta(minutes=30)
 """How long a holder on another host is believed to live without a sign. Longer than the slowest single transfer's
 heartbeat (leases are renewed while bytes move)."""
+
+
+@dataclass(frozen=True)
+class LeasedUpload:
+    """How far an upload of any kind is: what has to be known to make it happen once.
+
+    Attributes:
+        state: How far.
+        lease_owner: Who works on it, as `str(LeaseOwner)`.
+        lease_expires_at: Until when nobody else may, if the owner is on another host.
+        intended_at: When the first call that may have taken effect was decided on.
+        attempted_at: When the last such call was.
+    """
+
+    state: UploadState
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    intended_at: datetime | None
+    attempted_at: datetime | None
 
 
 @dataclass(frozen=True)

@@ -10,24 +10,19 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all
-from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeaseOwner, is_free
+from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeasedUpload, LeaseOwner, is_free
 from visualsearch_pipeline.ledger.schema import contents, items, uploads, videos
 from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, ItemState, UploadState, VideoState
 
 
 @dataclass(frozen=True)
-class Upload:
+class Upload(LeasedUpload):
     """The upload of one content, at most one per content for ever."""
 
     sha256: str
     day: date
     upload_name: str
-    state: UploadState
     attempts: int
-    lease_owner: str | None
-    lease_expires_at: datetime | None
-    intended_at: datetime | None
-    attempted_at: datetime | None
     video_no: str | None
     reason: str | None
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from visualsearch_pipeline.ledger import failures
 from visualsearch_pipeline.ledger.database import Database, columns_of, read_all, upsert
-from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeaseOwner, is_free
+from visualsearch_pipeline.ledger.leases import LEASE_DURATION, LeasedUpload, LeaseOwner, is_free
 from visualsearch_pipeline.ledger.schema import videos
 from visualsearch_pipeline.ledger.schema_sources import url_uploads
 from visualsearch_pipeline.ledger.states import OPEN_UPLOADS, UploadState, VideoOrigin
@@ -45,7 +45,7 @@ class UrlSighting:
 
 
 @dataclass(frozen=True)
-class UrlUpload:
+class UrlUpload(LeasedUpload):
     """The upload of one URL, at most one per URL for ever. `tags` are those of the list."""
 
     identity: str
@@ -55,12 +55,7 @@ class UrlUpload:
     tags: Sequence[str]
     place: str
     is_wanted: bool
-    state: UploadState
     attempts: int
-    lease_owner: str | None
-    lease_expires_at: datetime | None
-    intended_at: datetime | None
-    attempted_at: datetime | None
     video_no: str | None
     reason: str | None
 
