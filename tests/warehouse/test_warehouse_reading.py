@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -102,3 +103,31 @@ def test_the_columns_of_a_table_are_known_without_a_database() -> None:
     ]
     with pytest.raises(KeyError):
         column_schema("nothing")
+
+
+def test_a_database_that_is_replaced_while_it_is_opened_is_opened_whole(
+    tmp_path: Path, store: ParquetStore, make_hits: MakeTable
+) -> None:
+    path, sizes = tmp_path / "visualsearch.duckdb", (2, 40_000)
+    for number, rows in enumerate(sizes):
+        store.write_hits("street", date(2026, 1, 31), make_hits("street", date(2026, 1, 31), rows))
+        publish(store, tmp_path / f"{number}.duckdb", {}, ["street"])
+    path.hardlink_to(tmp_path / "0.duckdb")
+    is_over = threading.Event()
+
+    def replace() -> None:
+        for number in itertools.cycle((1, 0)):
+            if is_over.wait(0.02):
+                return
+            (tmp_path / "next").hardlink_to(tmp_path / f"{number}.duckdb")
+            (tmp_path / "next").replace(path)
+
+    replacing = threading.Thread(target=replace)
+    replacing.start()
+    try:
+        seen = [query(path, "SELECT count(*), max(rank) FROM hits").rows for _ in range(100)]
+    finally:
+        is_over.set()
+        replacing.join()
+
+    assert set(seen) == {((rows, rows),) for rows in sizes}

@@ -16,6 +16,7 @@ from visualsearch_pipeline.warehouse.published_copy import local_file
 from visualsearch_pipeline.warehouse.refused_questions import refusal
 
 _BATCH_ROWS: Final = 10_000
+_ATTEMPTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +122,46 @@ def open_read_only(database_path: Path | str) -> duckdb.DuckDBPyConnection:
         NotPublishedError: there is no such file.
         ReadError: it cannot be fetched, is not a DuckDB database, or another program holds it open for writing.
     """
-    file = local_file(database_path)
+    for _ in range(_ATTEMPTS):
+        file = local_file(database_path)
+        before = _identity(file)
+        try:
+            connection = _attached(file)
+        except duckdb.Error as error:
+            if _identity(file) != before:
+                continue
+            message = (
+                f"cannot open {database_path}: {error}. Close any program that has it open for writing; if it is "
+                "damaged, delete it and run `visualsearch run`, which builds it anew"
+            )
+            raise ReadError(message) from error
+        if _identity(file) == before:
+            return connection
+        connection.close()
+    raise ReadError(f"{database_path} was replaced {_ATTEMPTS} times while it was opened; ask again")
+
+
+def _attached(file: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     try:
         path = str(file).replace("'", "''")
         connection.execute(f"ATTACH '{path}' AS warehouse (READ_ONLY)")
         connection.execute("USE warehouse")
         connection.execute("SET TimeZone = 'UTC'")
-    except duckdb.Error as error:
+    except duckdb.Error:
         connection.close()
-        message = (
-            f"cannot open {database_path}: {error}. Close any program that has it open for writing; if it is damaged, "
-            "delete it and run `visualsearch run`, which builds it anew"
-        )
-        raise ReadError(message) from error
+        raise
     return connection
+
+
+def _identity(file: Path) -> tuple[int, int, int, int] | None:
+    """Which file bears the name.
+
+    DuckDB 2.0 opens a database by its name three times: for its kind, its head, and its blocks. Replaced between them,
+    the head of one file would be read with the blocks of another.
+    """
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
