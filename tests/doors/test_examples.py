@@ -72,7 +72,7 @@ class Example:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=450,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -107,6 +107,7 @@ def test_the_sandbox_tests_pass(tmp_path: Path, server: Sandbox) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 def test_standalone_needs_no_code(tmp_path: Path, server: Sandbox, clip_shelf: ClipShelf) -> None:
     example = Example("standalone", tmp_path, server)
     example.add_footage(clip_shelf.path("red"), "street.mp4")
@@ -117,6 +118,7 @@ def test_standalone_needs_no_code(tmp_path: Path, server: Sandbox, clip_shelf: C
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 def test_the_factorys_assets_feed_one_of_the_users_own(tmp_path: Path, server: Sandbox, clip_shelf: ClipShelf) -> None:
     example = Example("factory", tmp_path, server)
     example.add_footage(clip_shelf.path("red"), "street.mp4")
@@ -128,6 +130,7 @@ def test_the_factorys_assets_feed_one_of_the_users_own(tmp_path: Path, server: S
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 def test_the_components_two_instances_keep_apart(tmp_path: Path, server: Sandbox, clip_shelf: ClipShelf) -> None:
     example = Example("component", tmp_path, server)
     example.add_footage(clip_shelf.path("red"), "north/street.mp4")

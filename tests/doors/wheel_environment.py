@@ -39,7 +39,7 @@ class Environment:
 
     def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         variables = {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "HOME": str(cwd), "LANG": "C.UTF-8"}
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=250, check=False)
 
     def dg(self, *arguments: str, team: TeamProject) -> str:
         """Run a `dg` command that should succeed; returns all that it says."""
