@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +56,21 @@ def test_a_plan_of_new_footage_is_what_the_run_then_does(make_project: MakeProje
     assert spent(project) == pytest.approx(
         planned.cost_usd + unknown + (len(searches) - steps["search street"].calls) * 0.0001, rel=0.02
     )
+
+
+def test_copies_of_a_file_are_planned_as_one_upload_whether_known_or_new(make_project: MakeProject) -> None:
+    project = make_project(("red", "blue"))
+    for path in tuple(project.footage.iterdir()):
+        shutil.copy2(path, path.with_name(f"copy-of-{path.name}"))
+
+    planned = {step.name: step for step in read(project).steps}
+    assert planned["uploads"].calls == 2
+    finish(project)
+    assert len(project.calls("upload")) == 2
+
+    first = min(project.footage.iterdir())
+    shutil.copy2(first, first.with_name(f"again-{first.name}"))
+    assert "uploads" not in {step.name for step in read(project).steps}
 
 
 def test_planned_calls_and_saved_ones_are_those_of_the_run_where_queries_and_sets_share_them(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date
@@ -13,8 +14,9 @@ from visualsearch_pipeline import media
 from visualsearch_pipeline.api import RateLimits
 from visualsearch_pipeline.ledger import ImportState, ImportTask, Item, ItemState, LibraryVideo, UploadState
 from visualsearch_pipeline.ledger.schema import api_calls, archive
+from visualsearch_pipeline.ledger.schema import contents as contents_table
 from visualsearch_pipeline.ledger.states import ArchiveState
-from visualsearch_pipeline.media import FileVanished, MediaRejected
+from visualsearch_pipeline.media import FileChanged, FileVanished, MediaRejected
 from visualsearch_pipeline.pipeline.expected_library_work import read_expected_images
 from visualsearch_pipeline.pipeline.expected_searches import read_expected_searches
 from visualsearch_pipeline.pipeline.forecast import (
@@ -45,8 +47,8 @@ def read_forecast(pipeline: Pipeline, *, look: bool = True) -> Forecast:
 
     Args:
         pipeline: the run; its client is not used.
-        look: whether to list the source first and look into the files that are new. They are not hashed, so copies of
-            one another count each. False counts only what the ledger knows.
+        look: whether to list the source first and look into the files that are new. Those of a size that another
+            file has are hashed, so that copies count once. False counts only what the ledger knows.
 
     Raises:
         SourceProblem: the source cannot be listed.
@@ -127,23 +129,43 @@ def _videos_to_come(pipeline: Pipeline, task: ImportTask) -> int:
 
 
 def _probed(pipeline: Pipeline) -> tuple[list[tuple[Item, float | None]], int]:
-    """The items that are not hashed yet with their length, and how many of them the service would refuse."""
+    """The items that are going to be sent with their length, copies left out, and how many would be refused."""
     items = pipeline.ledger.items
     waiting = (*items.in_state(ItemState.FOUND, ItemState.SETTLING), *items.refused_for_a_passing_reason())
     found: list[tuple[Item, float | None]] = []
     refused = 0
+    known_sizes = sa.select(contents_table.c.size_bytes).distinct()
+    sizes = Counter(item.size_bytes for item in waiting)
+    sizes.update(int(str(row["size_bytes"])) for row in pipeline.ledger.rows(known_sizes))
+    seen: set[str] = set()
     with pipeline.progress.task("looking into media", total=len(waiting), unit="files") as task:
         for item in waiting:
             try:
                 info = media.probe(source_file(item), storage_options=pipeline.storage_options)
+                # Files of different sizes are no copies of each other, and need not be read for it.
+                is_copy = sizes[item.size_bytes] > 1 and _is_copy(pipeline, item, seen)
             except MediaRejected:
                 refused += 1
             except FileVanished:
                 continue
             else:
-                found.append((item, info.duration_seconds))
+                if not is_copy:
+                    found.append((item, info.duration_seconds))
             task.advance()
     return found, refused
+
+
+def _is_copy(pipeline: Pipeline, item: Item, seen: set[str]) -> bool:
+    """Whether another file with these bytes is known or was seen; adds them to `seen`."""
+    try:
+        sha256 = media.sha256_of(source_file(item), storage_options=pipeline.storage_options).sha256
+    except FileChanged:
+        return False
+    is_known = sa.select(contents_table.c.sha256).where(contents_table.c.sha256 == sha256)
+    if sha256 in seen or pipeline.ledger.rows(is_known):
+        return True
+    seen.add(sha256)
+    return False
 
 
 def _mean_keyframe_bytes(pipeline: Pipeline) -> float:
