@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import site
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,7 @@ def test_a_mistake_in_defs_yaml_is_found_without_loading(wheel_environment: Envi
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(600)
 def test_the_wheel_alone_runs_the_whole_demo(wheel_environment: Environment, tmp_path: Path) -> None:
     """Whatever is read at run time is in the wheel: Dagster's configuration, the report's files, the sandbox."""
     visualsearch = wheel_environment.folder / "bin" / "visualsearch"
@@ -132,3 +135,21 @@ def test_whoever_installs_the_wheel_alone_scaffolds_checks_and_lists(stranger: E
     assert {"north_new_media", "north_indexing"} <= {sensor["name"] for sensor in listed["sensors"]}
     told = stranger.run(stranger.folder / "bin" / "visualsearch", "--version", cwd=tmp_path)
     assert told.stdout.split()[-1] == visualsearch_pipeline.__version__
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="the oldest of them have no wheels for newer Pythons")
+def test_the_lowest_versions_that_are_named_run_the_demo_and_load(tmp_path: Path) -> None:
+    pins = tmp_path / "lowest.txt"
+    run_uv("pip", "compile", "--resolution", "lowest-direct", "-q", "-o", pins, REPOSITORY / "pyproject.toml")
+    assert re.search(r"^dagster==1\.13\.27$", pins.read_text(), re.MULTILINE)
+    environment = make_environment(tmp_path)
+    run_uv("pip", "install", "--python", environment.python, "-r", pins, build_wheel(tmp_path), timeout_seconds=250)
+    done = environment.run(environment.folder / "bin" / "visualsearch", "demo", cwd=tmp_path)
+    # One of the demo's clips is broken on purpose: exit code 3.
+    assert done.returncode == 3, done.stdout + done.stderr
+    team = lay_out_team_project(tmp_path / "team")
+    environment.install_editable(team)
+    environment.dg("scaffold", "defs", COMPONENT, "north", team=team)
+    assert "All definitions loaded successfully." in environment.dg("check", "defs", team=team)
