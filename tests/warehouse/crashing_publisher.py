@@ -61,7 +61,7 @@ def die_before_step(wanted: int) -> None:
 
 def run_trial(template: Path, folder: Path, *, rebuild: bool, step: int | None, seconds: float | None) -> int:
     """Publish in a child that dies; say by which signal."""
-    shutil.copytree(template, folder)
+    shutil.copytree(template, folder, symlinks=True)
     child = os.fork()
     if child == 0:
         if step is not None:

@@ -121,7 +121,12 @@ def test_a_published_file_that_cannot_be_brought_up_to_date_is_built_anew(
     assert publication.rebuilt
     assert "cannot be brought up to date and is built anew" in caplog.text
     assert query(database, "SELECT count(*) FROM hits").rows == ((6 * PER_DAY - 1,),)
-    assert {path.name for path in database.parent.iterdir()} == {database.name, f".{database.name}.lock", "snapshots"}
+    assert {path.name for path in database.parent.iterdir()} == {
+        database.name,
+        f".{database.name}.lock",
+        f".{database.name}.published",
+        "snapshots",
+    }
 
 
 @pytest.mark.usefixtures("published")

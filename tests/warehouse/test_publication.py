@@ -174,7 +174,11 @@ def test_a_damaged_file_stops_the_publication_and_the_old_database_stays(
         publish(store, database, {}, ["street"])
 
     assert query(database, "SELECT count(*) FROM hits").rows == ((1000,),)
-    assert {path.name for path in database.parent.iterdir()} == {database.name, f".{database.name}.lock"}
+    assert {path.name for path in database.parent.iterdir()} == {
+        database.name,
+        f".{database.name}.lock",
+        f".{database.name}.published",
+    }
 
 
 def test_rows_of_the_ledger_that_do_not_fit_are_refused(store: ParquetStore, database: Path) -> None:
@@ -210,7 +214,11 @@ except PublicationError as error:
     assert f"cannot publish {database}" in ended.stderr
     assert "is untouched; make room or mend the permissions, and run again" in ended.stderr
     assert query(database, "SELECT count(*) FROM hits").rows == ((2,),)
-    assert {path.name for path in database.parent.iterdir()} == {database.name, f".{database.name}.lock"}
+    assert {path.name for path in database.parent.iterdir()} == {
+        database.name,
+        f".{database.name}.lock",
+        f".{database.name}.published",
+    }
 
     assert publish(store, database, {}, ["street"]).row_counts["hits"] == 50_002
 

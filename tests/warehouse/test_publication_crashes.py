@@ -105,7 +105,7 @@ def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: 
     steps = [str(line["step"]) for line in lines if "step" in line]
     assert [trial["code"] for trial in trials] == [-9] * len(steps) + [0]
     renames = [position for position, step in enumerate(steps) if step == "replace"]
-    assert len(renames) == 6, "two days, two tables of the ledger, the snapshot, and the database"
+    assert len(renames) == 7, "two days, two tables of the ledger, the snapshot, the database, and the link to it"
     assert ("copy_file_range" in steps) == (way == "update")
     for position in renames:
         on_disk = ("fsync", "link") if position == renames[4] else ("fsync",)

@@ -1,6 +1,6 @@
 """Publishing: from Parquet files to one DuckDB file that analysts open, without ever locking one of them out.
 
-The new file is made aside under a hidden name, verified, fsynced and renamed over the old one. Nothing opens the
+The new file is made aside under a hidden name, verified, fsynced and swapped in (`swapping.py`). Nothing opens the
 published file for writing: a DuckDB writer shuts out even read-only readers. Who has the old file open goes on
 reading it. A process killed at any moment leaves the old file or the new one.
 
@@ -46,7 +46,8 @@ from visualsearch_pipeline.warehouse.reading import open_read_only
 from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES, TABLES
 from visualsearch_pipeline.warehouse.snapshots import SNAPSHOT_DAYS, keep_snapshot, prune_snapshots
 from visualsearch_pipeline.warehouse.sources import Sources
-from visualsearch_pipeline.warehouse.storage import copy_file, fsync_file, fsync_folder
+from visualsearch_pipeline.warehouse.storage import copy_file, fsync_file
+from visualsearch_pipeline.warehouse.swapping import swap_in
 
 LOCK_TIMEOUT_SECONDS: Final = 600.0
 REBUILD_SHARE: Final = 0.3
@@ -152,7 +153,7 @@ def _publish_remotely(
             if made.changed or standing is None:
                 if before is not None and snapshot_days > 0:
                     keep_snapshot(copy.url, published_at=before.published_at)
-                copy.replace_by(building)
+                copy.replace_by(building.resolve())
             prune_snapshots(copy.url, keep_days=snapshot_days, now=datetime.now(UTC))
     except filelock.Timeout as error:
         raise _busy(copy.url, lock_timeout_seconds) from error
@@ -184,8 +185,7 @@ def _publish_locked(
         fsync_file(building)
         if standing is not None and snapshot_days > 0:
             keep_snapshot(database_path, published_at=standing.published_at)
-        building.replace(database_path)
-        fsync_folder(database_path.parent)
+        swap_in(building, database_path)
     except duckdb.Error as error:
         raise _not_published(database_path, str(error)) from error
     finally:

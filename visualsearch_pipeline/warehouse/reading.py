@@ -155,11 +155,7 @@ def _attached(file: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _identity(file: Path) -> tuple[int, int, int, int] | None:
-    """Which file bears the name.
-
-    DuckDB 2.0 opens a database by its name three times: for its kind, its head, and its blocks. Replaced between them,
-    the head of one file would be read with the blocks of another.
-    """
+    """Which file bears the name; without symbolic links it may be replaced while it is opened (see `swapping`)."""
     try:
         status = file.stat()
     except OSError:

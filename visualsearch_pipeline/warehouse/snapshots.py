@@ -80,7 +80,7 @@ def keep_snapshot(database_path: Path | str, *, published_at: datetime) -> Snaps
         temporary = path.with_name(f".{path.name}.part")
         temporary.unlink(missing_ok=True)
         try:
-            os.link(database, temporary)
+            os.link(database.resolve(), temporary)
         except OSError:
             # Not every file system has hard links.
             shutil.copyfile(database, temporary)
