@@ -78,7 +78,7 @@ def test_a_good_file_becomes_its_model(path: Path) -> None:
         ("title: x\nshapes:\n- side_length: 1\n  radios: a", 4, "shapes[1].radios", "known here: label, side_length"),
         ("title: x\ntitle: y", 2, "title", "stands here a second time (first on line 1)"),
         ("title: x\nshapes: [{radius: 1, radius: 2}]", 2, "radius", "stands here a second time"),
-        ("title: x\nmade-on: 2026-02-31", 2, "made-on", "day value is outside expected range"),
+        ("title: x\nmade-on: 2026-02-31", 2, "made-on", "must be the date of a day that there is"),
         ("title: x\n  shapes: 3", 2, "", "is not valid YAML"),
         ("title: x\nshapes: \0", 2, "", "holds the control character #x0000"),
         ("- title", 1, "", "must be a mapping of keys to values, not a list"),

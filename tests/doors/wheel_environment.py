@@ -56,7 +56,7 @@ def make_environment(folder: Path) -> Environment:
 
 def build_wheel(folder: Path) -> Path:
     """Build the package as it is now."""
-    run_uv("build", "--wheel", "--python", sys.executable, "--out-dir", folder, REPOSITORY)
+    run_uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", folder, REPOSITORY)
     (wheel,) = folder.glob("*.whl")
     return wheel
 

@@ -28,7 +28,11 @@ STREET = dg.AssetKey(["hits", "street"])
 @pytest.fixture
 def instance_on_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
     """For runs at once: an instance in memory refuses what another thread locks, one on disk waits as in production."""
-    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as on_disk:
+    # What two runs of one process print cannot be told apart; whoever keeps it leaves processes behind.
+    logs = {
+        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    }
+    with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster")), overrides=logs) as on_disk:
         yield on_disk
 
 
