@@ -46,7 +46,7 @@ from visualsearch_pipeline.warehouse.reading import open_read_only
 from visualsearch_pipeline.warehouse.schemas import LEDGER_TABLES, TABLES
 from visualsearch_pipeline.warehouse.snapshots import SNAPSHOT_DAYS, keep_snapshot, prune_snapshots
 from visualsearch_pipeline.warehouse.sources import Sources
-from visualsearch_pipeline.warehouse.storage import copy_file, fsync_file
+from visualsearch_pipeline.warehouse.storage import copy_file
 from visualsearch_pipeline.warehouse.swapping import swap_in
 
 LOCK_TIMEOUT_SECONDS: Final = 600.0
@@ -182,7 +182,6 @@ def _publish_locked(
         if made is None:
             build_database(building, store, sources=sources, published_at=published_at)
             made = _verified(building, sources)
-        fsync_file(building)
         if standing is not None and snapshot_days > 0:
             keep_snapshot(database_path, published_at=standing.published_at)
         swap_in(building, database_path)

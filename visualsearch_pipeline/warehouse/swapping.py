@@ -16,7 +16,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from visualsearch_pipeline.warehouse.storage import fsync_folder
+from visualsearch_pipeline.warehouse.storage import fsync_file, fsync_folder
 
 
 def swap_in(made: Path, database_path: Path) -> None:
@@ -36,6 +36,7 @@ def swap_in(made: Path, database_path: Path) -> None:
     before = database_path.resolve().parent
     own = versions / secrets.token_hex(8)
     own.mkdir(parents=True)
+    fsync_file(made)
     kept = made.replace(own / database_path.name)
     fsync_folder(own)
     fsync_folder(versions)
