@@ -105,21 +105,23 @@ def test_the_columns_of_a_table_are_known_without_a_database() -> None:
         column_schema("nothing")
 
 
+@pytest.mark.soak
 def test_a_database_that_is_replaced_while_it_is_opened_is_opened_whole(
     tmp_path: Path, store: ParquetStore, make_hits: MakeTable
 ) -> None:
+    # As where there are no symbolic links: the file itself is replaced.
     path, sizes = tmp_path / "visualsearch.duckdb", (2, 40_000)
     for number, rows in enumerate(sizes):
         store.write_hits("street", date(2026, 1, 31), make_hits("street", date(2026, 1, 31), rows))
         publish(store, tmp_path / f"{number}.duckdb", {}, ["street"])
-    path.hardlink_to(tmp_path / "0.duckdb")
+    path.hardlink_to((tmp_path / "0.duckdb").resolve())
     is_over = threading.Event()
 
     def replace() -> None:
         for number in itertools.cycle((1, 0)):
             if is_over.wait(0.02):
                 return
-            (tmp_path / "next").hardlink_to(tmp_path / f"{number}.duckdb")
+            (tmp_path / "next").hardlink_to((tmp_path / f"{number}.duckdb").resolve())
             (tmp_path / "next").replace(path)
 
     replacing = threading.Thread(target=replace)
