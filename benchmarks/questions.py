@@ -6,15 +6,17 @@ What they cost counted from every hit is printed too.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from benchmarks._library import IS_FULL_SIZE, MOST_BYTES, library
-from benchmarks._measuring import compared, medians, peak_memory, print_table
+from benchmarks._measuring import compared, medians, peak_memory, peak_memory_bytes, print_table
 from visualsearch_pipeline.warehouse import open_read_only
 
 ROUNDS: Final = 15
@@ -93,8 +95,18 @@ def main() -> None:
                     most_ratio=MOST_RATIO,
                 )
             )
-    figures.append(peak_memory("peak memory, asking", most_bytes=MOST_BYTES))
+    # The table by hand, and making it, are not what analysts pay for: a process of its own asks ours alone.
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as asking:
+        asked_bytes = asking.submit(_peak_of_asking, database).result()
+    figures.append(peak_memory("peak memory, asking all of them", most_bytes=MOST_BYTES, seen_bytes=asked_bytes))
     print_table(figures, is_judged=IS_FULL_SIZE)
+
+
+def _peak_of_asking(database: Path) -> int:
+    with open_read_only(database) as connection:
+        for statements in (QUESTIONS | UNPROMISED).values():
+            _asking(connection, statements[0])()
+    return peak_memory_bytes()
 
 
 def _asking(connection: duckdb.DuckDBPyConnection, sql: str) -> Callable[[], list[tuple[object, ...]]]:
