@@ -56,9 +56,10 @@ def medians(calls: Sequence[Callable[[], object]], *, rounds: int) -> tuple[floa
 
 def peak_memory_bytes() -> int:
     """The most that this process ever held in memory."""
-    if sys.platform == "linux":
+    told = Path("/proc/self/status")
+    if told.exists():
         # Not ru_maxrss: a process that another one started begins there with what that one held.
-        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+        (peak,) = re.findall(r"^VmHWM:\s+(\d+) kB$", told.read_text(), re.MULTILINE)
         return int(peak) * 1024
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak_bytes if sys.platform == "darwin" else peak_bytes * 1024
