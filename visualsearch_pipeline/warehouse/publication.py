@@ -154,6 +154,7 @@ def _publish_remotely(
                 if before is not None and snapshot_days > 0:
                     keep_snapshot(copy.url, published_at=before.published_at)
                 copy.replace_by(building.resolve())
+            shutil.rmtree(building.parent, ignore_errors=True)
             prune_snapshots(copy.url, keep_days=snapshot_days, now=datetime.now(UTC))
     except filelock.Timeout as error:
         raise _busy(copy.url, lock_timeout_seconds) from error
