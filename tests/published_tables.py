@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,3 +38,17 @@ def contents(project: Project) -> dict[str, list[Row]]:
     Hits of one score share their rank: which of them comes first depends on ids of the service's.
     """
     return {name: project.sql(query) for name, query in TABLES.items()}
+
+
+def differences(project: Project, expected: Mapping[str, list[Row]]) -> dict[str, dict[str, list[Row]]]:
+    """Per table that differs, the rows that only `expected` has (`missing`) and those that it has not (`unexpected`)."""
+    found = {name: Counter(rows) for name, rows in contents(project).items()}
+    wanted = {name: Counter(rows) for name, rows in expected.items()}
+    return {
+        name: {
+            "missing": list((wanted[name] - rows).elements()),
+            "unexpected": list((rows - wanted[name]).elements()),
+        }
+        for name, rows in found.items()
+        if rows != wanted[name]
+    }
