@@ -19,7 +19,6 @@ from tests.queries.top_k_service import (
     dice,
     library_of,
     scatter,
-    score_of,
     search,
 )
 from visualsearch_pipeline.queries import (
@@ -125,7 +124,7 @@ def test_the_best_of_each_day_are_those_of_asking_for_all(
         kept: list[Hit] = []
         for day in set(day_of.values()):
             of_day = [hit for hit in hits if day_of[hit[0]] == day]
-            kept += sorted(of_day, key=score_of, reverse=True)[:top_k]
+            kept += sorted(of_day, key=service.score, reverse=True)[:top_k]
         return sorted(kept)
 
     outcome = search(replace(query, top_k=top_k), targets, service)

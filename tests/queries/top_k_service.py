@@ -30,10 +30,7 @@ FIRST_DAY = date(2026, 1, 1)
 
 Hit = tuple[str, int]
 
-
-def score_of(hit: Hit) -> float:
-    """A score from 0 to 1 that hardly two hits share."""
-    return crc32(f"{hit[0]}/{hit[1]}".encode()) / 2**32
+_MORE_THAN_A_VIDEO_HAS = 10_000
 
 
 @dataclass(frozen=True)
@@ -65,8 +62,14 @@ class TopKService:
             case _:
                 assert_never(call.reach)
         hits = [(video_no, index) for video_no in reached for index in range(self.hit_counts.get(video_no, 0))]
-        hits.sort(key=(lambda hit: (crc32(hit[0].encode()), -hit[1])) if self.ranks_videos else score_of, reverse=True)
-        return hits[: limit_of(call)]
+        return sorted(hits, key=self.score, reverse=True)[: limit_of(call)]
+
+    def score(self, hit: Hit) -> float:
+        """From 0 to 1, and hardly two hits share one."""
+        video_no, index = hit
+        if self.ranks_videos:
+            return max(0.0, crc32(video_no.encode()) - index / _MORE_THAN_A_VIDEO_HAS) / 2**32
+        return crc32(f"{video_no}/{index}".encode()) / 2**32
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ def search(query: TextQuery, targets: Sequence[Target], service: TopKService) ->
     while (call := frontier.next_call) is not None:
         call_count += 1
         answer = service.ask(call)
-        left = unfinished(call, [ClipHit.model_construct(video_no=hit[0], score=score_of(hit)) for hit in answer])
+        left = unfinished(call, [ClipHit.model_construct(video_no=hit[0], score=service.score(hit)) for hit in answer])
         to_split = left if can_split(call) else ()
         if not to_split:
             truncated.update(target.video_no for target in left)
