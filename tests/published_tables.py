@@ -41,7 +41,7 @@ def contents(project: Project) -> dict[str, list[Row]]:
 
 
 def differences(project: Project, expected: Mapping[str, list[Row]]) -> dict[str, dict[str, list[Row]]]:
-    """Per table that differs, the rows that only `expected` has (`missing`) and those that it has not (`unexpected`)."""
+    """Per table that differs, what only `expected` has (`missing`) and what it has not (`unexpected`)."""
     found = {name: Counter(rows) for name, rows in contents(project).items()}
     wanted = {name: Counter(rows) for name, rows in expected.items()}
     return {
