@@ -87,26 +87,36 @@ class Daemon:
             instance=self.instance, asset_selection=list(assets), tags=dict(tags), raise_on_error=False
         )
 
+    def evaluate_conditions(self) -> list[AskedFor]:
+        """What the conditions ask for now, dependencies first."""
+        result = dg.evaluate_automation_conditions(
+            defs=self.definitions,
+            instance=self.instance,
+            asset_selection=dg.AssetSelection.assets(*(name.split("/") for name in IN_ORDER)),
+            cursor=self._automation,
+        )
+        self._automation = result.cursor
+        asked = [
+            AskedFor(name, date.fromisoformat(partition) if partition else None)
+            for name in IN_ORDER
+            for partition in sorted(result.get_requested_partitions(dg.AssetKey(name.split("/"))), key=str)
+        ]
+        self.asked += asked
+        return asked
+
     def follow(self) -> list[AskedFor]:
         """Evaluate the conditions, and run what they ask for until they ask for nothing more."""
         followed: list[AskedFor] = []
-        while True:
-            result = dg.evaluate_automation_conditions(
-                defs=self.definitions,
-                instance=self.instance,
-                asset_selection=dg.AssetSelection.assets(*(name.split("/") for name in IN_ORDER)),
-                cursor=self._automation,
-            )
-            self._automation = result.cursor
-            if not result.total_requested:
-                return followed
-            for name in IN_ORDER:
-                key = dg.AssetKey(name.split("/"))
-                for partition in sorted(result.get_requested_partitions(key), key=str):
-                    followed.append(AskedFor(name, date.fromisoformat(partition) if partition else None))
-                    tags = {"dagster/partition": partition} if partition else {}
-                    self.materialize([key], tags)
-            self.asked += followed[len(followed) - result.total_requested :]
+        while asked := self.evaluate_conditions():
+            for one in asked:
+                self.materialize_one(one.asset, one.day)
+            followed += asked
+        return followed
+
+    def materialize_one(self, asset: str, day: date | None) -> None:
+        """Materialize one asset, of one day if it has days."""
+        tags = {"dagster/partition": day.isoformat()} if day else {}
+        assert self.materialize([dg.AssetKey(asset.split("/"))], tags).success
 
     def evaluate_schedule(self, at: datetime) -> Any:
         """Evaluate the schedule `daily`."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from tests.orchestration.daemon import AskedFor, Daemon, days
 from tests.waiting import wait_until
@@ -60,6 +61,62 @@ def test_the_sensors_alone_take_footage_to_the_published_tables_and_ask_for_noth
     assert project.run().is_done
     assert project.calls(since=mark) == []
     assert project.sql(HITS) == by_sensors != []
+
+
+def test_what_changes_while_the_tables_are_being_published_has_them_published_once_more(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(())
+    # A set that was never asked holds nobody up.
+    project.write_queries("weekly", 'schedule: {cron: "30 6 * * 1"}\nqueries: [{id: green, text: green}]')
+    daemon = Daemon(project, instance)
+    days_ago = [project.today - timedelta(days=ago) for ago in (1, 2, 3)]
+    tables = AskedFor("warehouse", None)
+    daemon.materialize_one("media", days_ago[0])
+    daemon.evaluate_conditions()
+    daemon.materialize_one("archive", days_ago[0])
+    assert daemon.evaluate_conditions() == [tables]
+    # A run of theirs has begun and has read what was there; it ends after the next change.
+    daemon.materialize_one("archive", days_ago[1])
+    daemon.materialize_one("warehouse", None)
+    assert daemon.evaluate_conditions() == [tables]
+    # Dagster has looked at the request when the next change comes.
+    daemon.evaluate_conditions()
+    daemon.materialize_one("archive", days_ago[2])
+    daemon.materialize_one("warehouse", None)
+    assert daemon.evaluate_conditions() == [tables]
+    daemon.materialize_one("warehouse", None)
+    assert daemon.evaluate_conditions() == daemon.evaluate_conditions() == []
+
+
+def test_nothing_is_published_while_a_check_says_that_hits_are_corrupt(
+    make_project: MakeProject, instance: dg.DagsterInstance
+) -> None:
+    project = make_project(())
+    daemon = Daemon(project, instance)
+    yesterday = project.today - timedelta(days=1)
+
+    def check(*, passed: bool) -> None:
+        hits = dg.AssetKey(["hits", "street"])
+        (record,) = instance.fetch_materializations(hits, limit=1).records
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=hits,
+                check_name="hits_refer_to_known_videos",
+                passed=passed,
+                target_materialization_data=AssetCheckEvaluationTargetMaterializationData(
+                    storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+                ),
+            )
+        )
+
+    daemon.materialize_one("hits/street", yesterday)
+    daemon.follow()
+    check(passed=False)
+    daemon.materialize_one("archive", yesterday)
+    assert daemon.evaluate_conditions() == []
+    check(passed=True)
+    assert daemon.evaluate_conditions() == [AskedFor("warehouse", None)]
 
 
 def test_a_run_of_the_whole_graph_leaves_nothing_for_the_conditions(

@@ -34,12 +34,17 @@ _UPDATED_BY_ANOTHER_RUN: Final = (
     dg.AutomationCondition.newly_updated() & ~dg.AutomationCondition.executed_with_root_target()
 ).with_label("updated_by_another_run")
 
+_HAS_FAILED_BLOCKING_CHECK: Final = dg.AutomationCondition.any_checks_match(
+    dg.AutomationCondition.check_failed(), blocking_only=True
+).with_label("has_failed_blocking_check")
+
 
 def after_each_update(*, except_of: Collection[dg.AssetKey] = ()) -> Condition:
     """A day is asked for when the same day of something above it was materialized, however long ago the day is.
 
     `AutomationCondition.eager()` looks at the latest day only, and waits for days that never were; here every day
     counts, and a missing one is no matter. It waits while a dependency, or the asset itself, has a run for the day.
+    What is updated before such a run has ended counts as handled by it; where it was not, `indexing` asks again.
 
     Args:
         except_of: what is above it and does not count.
@@ -57,14 +62,19 @@ def after_each_update(*, except_of: Collection[dg.AssetKey] = ()) -> Condition:
 def once_anything_changed() -> Condition:
     """For what has no days and sums all up: asked for whenever something above it was materialized.
 
-    It does not wait for runs above it to end, since with a backlog there is always one. It does wait for blocking
-    checks: what would spread corruption is not published.
+    It does not wait for runs above it to end, since with a backlog there is always one, nor for a set that was never
+    asked, since its schedule may be days away. It does wait while a blocking check fails: what would spread corruption
+    is not published.
+
+    What is updated while it is being made is not in it, so that it is asked for once more: only being asked for counts
+    as handled, not being updated, as `since_last_handled()` has it. Dagster looks at a request one tick later; what
+    came in between counts, too.
     """
+    updated = dg.AutomationCondition.any_deps_match(_UPDATED_BY_ANOTHER_RUN).with_label("any_dependency_updated")
+    requested = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.initial_evaluation()
     return (
-        dg.AutomationCondition.any_deps_match(_UPDATED_BY_ANOTHER_RUN)
-        .with_label("any_dependency_updated")
-        .since_last_handled()
-        & dg.AutomationCondition.all_deps_blocking_checks_passed()
+        updated.since((requested & ~updated).with_label("requested_and_nothing_came_after"))
+        & ~dg.AutomationCondition.any_deps_match(_HAS_FAILED_BLOCKING_CHECK)
         & ~dg.AutomationCondition.in_progress()
     ).with_label("once_anything_changed")
 

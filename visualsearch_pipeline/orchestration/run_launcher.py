@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import socket
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import dagster as dg
 import psutil
@@ -21,11 +24,14 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
-from dagster._serdes import deserialize_value
+from dagster._serdes import ConfigurableClassData, deserialize_value
 
 from visualsearch_pipeline.orchestration.run_tags import HOST_TAG
 
 _ASK_SECONDS = 10
+_CODE_SERVER_SECONDS = 60
+_WORKSPACE_SECONDS = 10
+"""The daemon may take so long to notice that a code server is there again."""
 _CLOCK_SECONDS = 1.0
 """A process and the event that names it are timed by the same clock, read in different ways."""
 
@@ -49,8 +55,38 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
     """Launches runs on the code server, and tells run monitoring how their processes are.
 
     `max_resume_run_attempts` must be 0: what was running is not resumed, but retried as `run_retries` says, from what
-    its steps have committed.
+    its steps have committed. Dagster tries to begin a retry once, at the moment at which the run is marked as failed,
+    and gives it up if the code server is not there then; so a run is told to be gone when the code server is back.
+
+    Args:
+        inst_data: What Dagster makes it anew from.
+        code_server_seconds: So long it may take until the code server is back. After that the run is told to be gone
+            all the same: that of `dagster dev` has another address each time.
     """
+
+    def __init__(
+        self, inst_data: ConfigurableClassData | None = None, *, code_server_seconds: float = _CODE_SERVER_SECONDS
+    ) -> None:
+        super().__init__(inst_data)
+        self._code_server_seconds = code_server_seconds
+        self._gone_since: dict[str, float] = {}
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """What `config:` may say in `dagster.yaml`."""
+        return {
+            "code_server_seconds": dg.Field(
+                dg.Float,
+                is_required=False,
+                default_value=float(_CODE_SERVER_SECONDS),
+                description="How long to wait for the code server of a run that is gone, before the run is failed.",
+            )
+        }
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        """The launcher that `dagster.yaml` describes."""
+        return cls(inst_data, code_server_seconds=config_value["code_server_seconds"])
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -74,6 +110,11 @@ class WatchedRunLauncher(dg.DefaultRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server is gone, its process goes on")
         if knows is None and not server.is_here:
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"the code server at {server.host} does not answer")
+        gone_since = self._gone_since.setdefault(run.run_id, time.monotonic())
+        patience = self._code_server_seconds if knows is None else min(_WORKSPACE_SECONDS, self._code_server_seconds)
+        if time.monotonic() - gone_since < patience:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "its process is gone, its code server may come back")
+        del self._gone_since[run.run_id]
         return CheckRunHealthResult(
             WorkerStatus.NOT_FOUND,
             "the process of the run is gone, and its code server too or another one. What the run committed is kept; "
