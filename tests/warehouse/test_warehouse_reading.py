@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import itertools
-import threading
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
+from tests.waiting import wait_until
 from visualsearch_pipeline.warehouse import (
     InvalidSqlError,
     NotPublishedError,
@@ -21,6 +26,13 @@ from visualsearch_pipeline.warehouse import (
 )
 
 MakeTable = Callable[..., pa.Table]
+
+
+ASK = """
+import sys
+from visualsearch_pipeline.warehouse import query
+print(query(sys.argv[1], "SELECT count(*), max(rank) FROM hits").rows)
+"""
 
 
 @pytest.fixture
@@ -106,30 +118,32 @@ def test_the_columns_of_a_table_are_known_without_a_database() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.skipif(shutil.which("strace") is None and "CI" not in os.environ, reason="strace is not installed")
 def test_a_database_that_is_replaced_while_it_is_opened_is_opened_whole(
     tmp_path: Path, store: ParquetStore, make_hits: MakeTable
 ) -> None:
     # As where there are no symbolic links: the file itself is replaced.
-    path, sizes = tmp_path / "visualsearch.duckdb", (2, 40_000)
-    for number, rows in enumerate(sizes):
+    path, sizes, log = tmp_path / "visualsearch.duckdb", (2, 40_000), tmp_path / "strace.log"
+    for rows in sizes:
         store.write_hits("street", date(2026, 1, 31), make_hits("street", date(2026, 1, 31), rows))
-        publish(store, tmp_path / f"{number}.duckdb", {}, ["street"])
-    path.hardlink_to((tmp_path / "0.duckdb").resolve())
-    is_over = threading.Event()
+        publish(store, tmp_path / f"{rows}.duckdb", {}, ["street"])
+    shutil.copyfile(tmp_path / f"{sizes[0]}.duckdb", path)
+    with duckdb.connect(str(path)) as connection:
+        # Its head leads elsewhere than that of the next one.
+        connection.execute("CREATE TABLE more AS FROM range(1_000_000)")
+    # DuckDB opens it once for its head, and once more for the rest; strace holds it up in between.
+    held = ["-e", "trace=openat", "-P", str(path), "-e", "inject=openat:delay_enter=3s:when=2"]
+    (tmp_path / "ask.py").write_text(ASK)
+    asking = ["strace", "-f", "-o", str(log), *held, sys.executable, str(tmp_path / "ask.py"), str(path)]
+    with subprocess.Popen(asking, stdout=subprocess.PIPE, text=True) as process:
 
-    def replace() -> None:
-        for number in itertools.cycle((1, 0)):
-            if is_over.wait(0.02):
-                return
-            (tmp_path / "next").hardlink_to((tmp_path / f"{number}.duckdb").resolve())
-            (tmp_path / "next").replace(path)
+        def is_held() -> bool:
+            assert process.poll() is None
+            return log.exists() and str(path) in log.read_text()
 
-    replacing = threading.Thread(target=replace)
-    replacing.start()
-    try:
-        seen = [query(path, "SELECT count(*), max(rank) FROM hits").rows for _ in range(100)]
-    finally:
-        is_over.set()
-        replacing.join()
+        wait_until(is_held, seconds=60, told=lambda: "the database is not opened")
+        shutil.copyfile(tmp_path / f"{sizes[1]}.duckdb", tmp_path / "next").replace(path)
+        answer, _ = process.communicate(timeout=60)
 
-    assert set(seen) == {((rows, rows),) for rows in sizes}
+    assert answer == f"(({sizes[1]}, {sizes[1]}),)\n"
+    assert log.read_text().count(str(path)) == 4, "it was opened and read anew"
