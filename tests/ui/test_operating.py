@@ -182,6 +182,36 @@ def test_a_cancelled_run_stops_within_seconds_and_leaves_nothing_in_doubt(operat
     assert len(names) == len(set(names)) == CLIPS
 
 
+def test_a_cancelled_search_or_download_stops_likewise_and_goes_on_where_it_was(operator: Operator) -> None:
+    project = operator.project
+    for number in range(3):
+        project.add_clip(f"red-{number + 2}")
+    assert operator.ended(operator.launch("media", "uploads")) == "SUCCESS"
+    project.server.settle()
+    assert operator.ended(operator.launch("videos")) == "SUCCESS"
+    for asset, operation in (("hits/street", "search"), ("archive", "download")):
+        project.server.faults.add(
+            FaultRule(operation=operation, kind=FaultKind.STALL, seconds=20, count=None, when="after")
+        )
+        run_id = operator.launch(asset)
+        operator.wait_until(lambda: any(rule.fired for rule in project.server.faults.rules()))
+        asked = time.monotonic()
+        operator.terminate(run_id)
+        assert operator.ended(run_id) == "CANCELED"
+        assert time.monotonic() - asked < 10
+        project.server.faults.clear()
+        assert operator.ended(operator.launch(asset)) == "SUCCESS"
+    mark = project.mark()
+    assert project.run().is_done
+    assert {entry.operation for entry in project.calls(since=mark)} <= {"get_audio_transcription", "get_video_caption"}
+    assert project.sql("SELECT query_id, count(DISTINCT video_no) FROM hits WHERE query_id = 'red' GROUP BY ALL") == [
+        ("red", 3)
+    ]
+    assert project.sql("SELECT kind, state, count(*) FROM archive WHERE kind = 'video' GROUP BY ALL") == [
+        ("video", "archived", 3)
+    ]
+
+
 def test_a_backfill_goes_on_with_the_good_days_and_the_bad_one_is_all_that_is_run_again(operator: Operator) -> None:
     project = operator.project
     for number in (1, 2, 3):
