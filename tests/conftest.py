@@ -58,8 +58,8 @@ Row = tuple[Any, ...]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One worker more than cores: a quarter of the tests' time is waiting for processes that they started."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than cores: much of the tests' time is waiting for processes that they started."""
+    return (os.cpu_count() or 1) + 2
 
 
 def _draw(shape: str, colour: str, background: str) -> Callable[[float], Image.Image]:

@@ -64,6 +64,7 @@ def test_what_fits_is_done_and_published_and_the_rest_stays_queued(four: Project
     assert four.sql("SELECT count(*) FROM failures WHERE resolved_at IS NULL") == [(0,)]
 
 
+@pytest.mark.soak
 def test_all_days_of_one_command_share_the_budget_of_a_run(four: Project) -> None:
     four.configure(budget={"per_run_usd": 1.5 * CLIP_USD})
     assert run(four).code == 5

@@ -70,11 +70,11 @@ def kill_once_fired(process: subprocess.Popen[bytes], project: Project, fault_id
 @pytest.mark.parametrize(
     ("operation", "when"),
     [
-        ("upload", "before"),
+        pytest.param("upload", "before", marks=pytest.mark.soak),
         ("upload", "after"),
-        ("list_videos", "after"),
+        pytest.param("list_videos", "after", marks=pytest.mark.soak),
         ("search", "after"),
-        ("get_audio_transcription", "after"),
+        pytest.param("get_audio_transcription", "after", marks=pytest.mark.soak),
         ("download", "after"),
     ],
 )

@@ -67,6 +67,7 @@ def test_a_run_makes_the_same_tables_and_tells_the_same(
         assert several.ledger.calls.count_by_operation().keys() & BILLABLE
 
 
+@pytest.mark.soak
 def test_budgets_pruning_and_deletions_do_there_what_they_do_alone(
     make_project: MakeProject, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

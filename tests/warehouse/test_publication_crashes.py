@@ -97,7 +97,7 @@ def check_trial(folder: Path) -> str:
     return str(seen[0][0])
 
 
-@pytest.mark.parametrize("way", ["update", "rebuild"])
+@pytest.mark.parametrize("way", ["update", pytest.param("rebuild", marks=pytest.mark.soak)])
 def test_killed_before_any_step_that_touches_the_disk(template: Path, tmp_path: Path, way: str) -> None:
     lines = run_trials("steps", way, template, tmp_path / "trials")
 
