@@ -27,7 +27,7 @@ dev: $(RUNTIME)  ## Open the Dagster UI and the sandbox on the demo's data (PORT
 
 # File by file, because tests of a file share what is slow to start: a UI, a demo.
 test: $(DEVELOPMENT)  ## Run all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile $(TEST)
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 soak: $(DEVELOPMENT)  ## Run the tests that take long: large files, large libraries, many readers
 	$(BIN)/python -m pytest -m soak $(SOAK)

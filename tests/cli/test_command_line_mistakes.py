@@ -192,7 +192,7 @@ def test_a_server_that_is_down_is_told_within_seconds_and_the_next_run_goes_on(
     address = f"http://127.0.0.1:{free_port}"
     # It takes the 2 s of `retry_seconds`, and what a busy machine makes of them.
     answer = visualsearch(
-        "run", "--wait", cwd=project.root, VISUALSEARCH_API_KEY=key, VISUALSEARCH_BASE_URL=address, timeout_seconds=60
+        "run", "--wait", cwd=project.root, VISUALSEARCH_API_KEY=key, VISUALSEARCH_BASE_URL=address, timeout_seconds=45
     )
     told(answer, "no connection", "Check", "base URL", code=1)
 

@@ -67,6 +67,7 @@ def test_still_pending_is_4_after_one_pass_and_after_the_time_is_up(make_project
     assert answer.code == 4, answer
     assert "waiting for 1" in answer.out
     assert time.monotonic() - started < 60
+    assert run(project).code == 4
     project.server.clock.advance(3600)
     assert run(project, "--wait").code == 0
     assert len(project.calls("upload")) == 1

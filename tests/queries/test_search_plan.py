@@ -78,7 +78,7 @@ def searches(draw: st.DrawFn) -> tuple[TextQuery, list[Target], TopKService]:
     return query, targets, TopKService(videos, hit_counts, ranks_videos=draw(st.booleans()))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches())
 def test_a_planned_search_finds_what_asking_each_video_alone_finds(
     search_of: tuple[TextQuery, list[Target], TopKService],
@@ -96,7 +96,7 @@ def test_a_planned_search_finds_what_asking_each_video_alone_finds(
     assert outcome.truncated == {target.video_no for target in targets if service.hit_counts[target.video_no] >= limit}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches())
 def test_a_planned_search_never_takes_more_calls_than_its_bound(
     search_of: tuple[TextQuery, list[Target], TopKService],
@@ -112,7 +112,7 @@ def test_a_planned_search_never_takes_more_calls_than_its_bound(
     assert search(query, targets, service).call_count <= at_most
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(searches(), st.sampled_from([1, 3, 40, 1000]))
 def test_the_best_of_each_day_are_those_of_asking_for_all(
     search_of: tuple[TextQuery, list[Target], TopKService], top_k: int
